@@ -1,0 +1,171 @@
+import { AxisJob, CopyJob, ResizeJob, ScatterJob } from './job';
+import { exp4 } from './pointwise';
+import { zero } from './simd';
+
+// Reductions, softmax, copies, resizing and the scatter of a transposed convolution.
+
+// @ts-ignore: decorator
+@inline
+function lanes(x: v128, largest: bool): f32 {
+  const a = f32x4.extract_lane(x, 0), b = f32x4.extract_lane(x, 1), c = f32x4.extract_lane(x, 2), d = f32x4.extract_lane(x, 3);
+  return largest ? max(max(a, b), max(c, d)) : a + b + (c + d);
+}
+
+/** Σ or max of n contiguous floats. */
+// @ts-ignore: decorator
+@inline
+function fold(x: usize, n: u32, largest: bool): f32 {
+  const start: f32 = largest ? -Infinity : 0;
+  let s0 = f32x4.splat(start), s1 = s0;
+  let left = n;
+  for (; left >= 8; left -= 8, x += 32) {
+    s0 = largest ? f32x4.max(s0, v128.load(x)) : f32x4.add(s0, v128.load(x));
+    s1 = largest ? f32x4.max(s1, v128.load(x, 16)) : f32x4.add(s1, v128.load(x, 16));
+  }
+  let sum = lanes(largest ? f32x4.max(s0, s1) : f32x4.add(s0, s1), largest);
+  for (; left > 0; --left, x += 4) sum = largest ? max(sum, load<f32>(x)) : sum + load<f32>(x);
+  return sum;
+}
+
+/** y[outer][inner] = scale · (Σ or max over the middle of x[outer][length][inner]). */
+// @ts-ignore: decorator
+@inline
+export function reduce(at: usize, largest: bool): void {
+  const job = changetype<AxisJob>(at);
+  const length = job.length, inner = job.inner, innerBytes = <usize>inner << 2, scale = job.scale;
+  let x = job.x, y = job.y;
+  for (let o: u32 = 0; o < job.outer; ++o) {
+    if (inner == 1) {
+      store<f32>(y, fold(x, length, largest) * scale);
+      y += 4;
+    } else {
+      const factor = f32x4.splat(scale);
+      for (let i: usize = 0; i < innerBytes; i += 16) {
+        let sum = v128.load(x + i), at = x + i;
+        for (let l: u32 = 1; l < length; ++l) {
+          at += innerBytes;
+          sum = largest ? f32x4.max(sum, v128.load(at)) : f32x4.add(sum, v128.load(at));
+        }
+        v128.store(y + i, f32x4.mul(sum, factor));
+      }
+      y += innerBytes;
+    }
+    x += <usize>length * innerBytes;
+  }
+}
+
+/** Softmax over the middle axis: e^(x − max) / Σ. */
+export function softmax(at: usize): void {
+  const job = changetype<AxisJob>(at);
+  const length = job.length, inner = job.inner, step = <usize>inner << 2, block = <usize>length * step;
+  for (let o: u32 = 0; o < job.outer; ++o) {
+    const x = job.x + <usize>o * block, y = job.y + <usize>o * block;
+    if (inner == 1) softmaxRow(x, y, length);
+    else for (let i: usize = 0; i < step; i += 4) softmaxColumn(x + i, y + i, length, step);
+  }
+}
+
+function softmaxRow(x: usize, y: usize, n: u32): void {
+  const top = fold(x, n, true), shift = f32x4.splat(top), bytes = <usize>n << 2, whole = bytes & ~15;
+  let sum4 = zero(), i: usize = 0;
+  for (; i < whole; i += 16) { const e = exp4(f32x4.sub(v128.load(x + i), shift)); v128.store(y + i, e); sum4 = f32x4.add(sum4, e); }
+  let sum = lanes(sum4, false);
+  for (; i < bytes; i += 4) { const e = exp1(load<f32>(x + i) - top); store<f32>(y + i, e); sum += e; }
+  const factor: f32 = <f32>1 / sum;
+  for (i = 0; i < bytes; i += 4) store<f32>(y + i, load<f32>(y + i) * factor);
+}
+
+function softmaxColumn(x: usize, y: usize, n: u32, step: usize): void {
+  let top: f32 = -Infinity, sum: f32 = 0;
+  for (let l: u32 = 0, at = x; l < n; ++l, at += step) top = max(top, load<f32>(at));
+  for (let l: u32 = 0, at: usize = 0; l < n; ++l, at += step) { const e = exp1(load<f32>(x + at) - top); store<f32>(y + at, e); sum += e; }
+  const factor: f32 = <f32>1 / sum;
+  for (let l: u32 = 0, at = y; l < n; ++l, at += step) store<f32>(at, load<f32>(at) * factor);
+}
+
+// @ts-ignore: decorator
+@inline
+function exp1(x: f32): f32 { return f32x4.extract_lane(exp4(f32x4.splat(x)), 0); }
+
+/** Six nested dimensions of 32-bit elements, rows of contiguous ones as whole vectors (never past the row's end). */
+export function copy(at: usize): void {
+  const job = changetype<CopyJob>(at);
+  for (let i0: u32 = 0; i0 < job.n0; ++i0) {
+    for (let i1: u32 = 0; i1 < job.n1; ++i1) {
+      for (let i2: u32 = 0; i2 < job.n2; ++i2) {
+        let s = job.src + <usize>i0 * job.s0 + <usize>i1 * job.s1 + <usize>i2 * job.s2;
+        let d = job.dst + <usize>i0 * job.d0 + <usize>i1 * job.d1 + <usize>i2 * job.d2;
+        for (let i3: u32 = 0; i3 < job.n3; ++i3, s += job.s3, d += job.d3) {
+          let s4 = s, d4 = d;
+          for (let i4: u32 = 0; i4 < job.n4; ++i4, s4 += job.s4, d4 += job.d4) copyRow(s4, d4, job.n5, job.s5, job.d5);
+        }
+      }
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function copyRow(s: usize, d: usize, n: u32, sStep: usize, dStep: usize): void {
+  if (sStep == 4 && dStep == 4) {
+    for (; n >= 4; n -= 4, s += 16, d += 16) v128.store(d, v128.load(s));
+  }
+  for (; n > 0; --n, s += sStep, d += dStep) store<u32>(d, load<u32>(s));
+}
+
+/** Separable interpolation of two rows and two columns. */
+export function resize(at: usize): void {
+  const job = changetype<ResizeJob>(at);
+  let y = job.y;
+  for (let c: u32 = 0; c < job.planes; ++c) {
+    const plane = job.x + <usize>c * job.plane;
+    for (let row: usize = 0, rows = <usize>job.outHeight << 2; row < rows; row += 4) {
+      const low = plane + <usize>load<u32>(job.rowLow + row), high = plane + <usize>load<u32>(job.rowHigh + row), wy = load<f32>(job.rowWeight + row);
+      for (let col: usize = 0, cols = <usize>job.outWidth << 2; col < cols; col += 4, y += 4) {
+        const l = <usize>load<u32>(job.colLow + col), h = <usize>load<u32>(job.colHigh + col), wx = load<f32>(job.colWeight + col);
+        const a = load<f32>(low + l), b = load<f32>(high + l);
+        const left = a + wy * (b - a), c0 = load<f32>(low + h), right = c0 + wy * (load<f32>(high + h) - c0);
+        store<f32>(y, left + wx * (right - left));
+      }
+    }
+  }
+}
+
+/** col2im: every column entry is added where its tap falls; then bias and clamp. */
+export function scatter(at: usize): void {
+  const job = changetype<ScatterJob>(at);
+  const outHeight = job.outHeight, outWidth = job.outWidth, outPlane = outHeight * outWidth;
+  let column = job.columns;
+  for (let c: u32 = 0; c < job.channels; ++c) {
+    const y = job.y + (<usize>(c * outPlane) << 2);
+    const bias: f32 = job.bias ? load<f32>(job.bias + (<usize>c << 2)) : 0;
+    for (let i: u32 = 0; i < outPlane; ++i) store<f32>(y + (<usize>i << 2), bias);
+    for (let kh: u32 = 0; kh < job.kernelHeight; ++kh) {
+      for (let kw: u32 = 0; kw < job.kernelWidth; ++kw) {
+        scatterTap(job, column, y, kh * job.dilationY - job.top, kw * job.dilationX - job.left);
+        column += <usize>(job.height * job.width) << 2;
+      }
+    }
+    for (let i: u32 = 0; i < outPlane; ++i) {
+      const at = y + (<usize>i << 2), sum = load<f32>(at);
+      store<f32>(at, sum < job.min ? job.min : sum > job.max ? job.max : sum);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function scatterTap(job: ScatterJob, column: usize, y: usize, dy: u32, dx: u32): void {
+  for (let h: u32 = 0; h < job.height; ++h) {
+    const oy = h * job.strideY + dy;
+    if (oy < job.outHeight) {
+      for (let w: u32 = 0, ox = dx, s = column; w < job.width; ++w, ox += job.strideX, s += 4) {
+        if (ox < job.outWidth) {
+          const at = y + (<usize>(oy * job.outWidth + ox) << 2);
+          store<f32>(at, load<f32>(at) + load<f32>(s));
+        }
+      }
+    }
+    column += <usize>job.width << 2;
+  }
+}

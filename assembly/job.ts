@@ -1,0 +1,279 @@
+// The records kernels are called with. Every kernel takes one argument, the address of its record; the host writes the
+// same fields in the same order (src/kernels.ts lists them, a test compares the two). usize is an address or a count of
+// bytes, u32 a count, f32 a number.
+
+/** A micro-kernel call: C[rows×NR] = A · P, one panel P[k][NR], one block of K, all rows of A. */
+@unmanaged
+export class SpmmJob {
+  /** Kept weights, [block][position][run][R]. */
+  values: usize;
+  /** u16 byte offsets into the panel, one a position (none for dense). */
+  idx: usize;
+  /** u32 [blocks + 1], position count before each row block. */
+  ptr: usize;
+  /** Positions of every block where all store the same number (dense, N:M). */
+  all: u32;
+  /** Consecutive k a position stands for (columns of a block). */
+  run: u32;
+  /** Blocks of rows, rows of A in each (at most R), and rows in all. */
+  blocks: u32;
+  blockRows: u32;
+  rows: u32;
+  panel: usize;
+  /** Bytes of a row of the panel. */
+  unit: usize;
+  c: usize;
+  /** Bytes between rows of C. */
+  cStride: usize;
+  /** f32 [rows], or 0. */
+  bias: usize;
+  /** Bytes from C to what is added to it, or 0. */
+  residual: usize;
+  min: f32;
+  max: f32;
+  /** 1: C holds the sums of earlier blocks of K. */
+  partial: u32;
+}
+
+/** A product: walks panels of columns and blocks of K. */
+@unmanaged
+export class MatmulJob {
+  /** Table index and record of the micro-kernel, of the packing and of the unpacking (0: C is written in place). */
+  spmm: u32;
+  spmmJob: usize;
+  pack: u32;
+  packJob: usize;
+  unpack: u32;
+  unpackJob: usize;
+  /** Columns of C, of a panel; rows of B in all and in a block of K. */
+  cols: u32;
+  width: u32;
+  depth: u32;
+  kBlock: u32;
+  /** Start of the values, indices and pointers of each block of K: usize triples. */
+  parts: usize;
+  c: usize;
+  min: f32;
+  max: f32;
+  residual: usize;
+}
+
+/** Fills a panel: P[k][j] = B[k0 + k][col + j], zero beyond the last column. */
+@unmanaged
+export class PackJob {
+  src: usize;
+  /** Bytes between rows (pack_rows), between columns (pack_columns). */
+  stride: usize;
+  panel: usize;
+  width: u32;
+  /** Set by the driver: the first column, how many of them exist, and the rows wanted. */
+  col: u32;
+  valid: u32;
+  k0: u32;
+  k1: u32;
+  /** pack_taps: u32 byte offset of each k into the padded planes, and pixels of an output row, bytes of a step down. */
+  offsets: usize;
+  outWidth: u32;
+  rowStep: usize;
+}
+
+/** Takes a finished scratch tile to its place: dst[row·rowStride + col·colStride]. */
+@unmanaged
+export class UnpackJob {
+  src: usize;
+  srcStride: usize;
+  dst: usize;
+  rowStride: usize;
+  colStride: usize;
+  rows: u32;
+  /** Set by the driver. */
+  col: u32;
+  valid: u32;
+  residual: usize;
+  min: f32;
+  max: f32;
+}
+
+/** A matrix times a vector: y[rows] = A · x. */
+@unmanaged
+export class SpmvJob {
+  values: usize;
+  idx: usize;
+  ptr: usize;
+  run: u32;
+  blocks: u32;
+  blockRows: u32;
+  rows: u32;
+  /** Length of x. */
+  cols: u32;
+  x: usize;
+  y: usize;
+  bias: usize;
+  residual: usize;
+  min: f32;
+  max: f32;
+  partial: u32;
+}
+
+/** Copies planes [channels][height][width] into padded phase planes [channels][rows][phases][phaseWidth]. */
+@unmanaged
+export class PadJob {
+  src: usize;
+  dst: usize;
+  channels: u32;
+  height: u32;
+  width: u32;
+  top: u32;
+  left: u32;
+  /** Rows of a padded plane, phases (the horizontal stride) and pixels of a phase. */
+  rows: u32;
+  phases: u32;
+  phaseWidth: u32;
+  value: f32;
+}
+
+/** A window over padded planes, each output channel from one plane: depthwise convolution and pooling. */
+@unmanaged
+export class WindowJob {
+  src: usize;
+  dst: usize;
+  channels: u32;
+  /** Output channels that read the same plane. */
+  multiplier: u32;
+  outHeight: u32;
+  outWidth: u32;
+  /** Bytes of a padded plane and of a step down of one output row. */
+  plane: usize;
+  rowStep: usize;
+  taps: u32;
+  /** u32 [taps] byte offsets, f32 [channels][taps] weights, f32 [channels] bias or 0. */
+  offsets: usize;
+  weights: usize;
+  bias: usize;
+  /** f32 [outHeight·outWidth] factors (average pooling), or 0. */
+  scale: usize;
+  residual: usize;
+  min: f32;
+  max: f32;
+}
+
+/** y[i] = f(x[i]); a, b are the operator's parameters. */
+@unmanaged
+export class UnaryJob {
+  x: usize;
+  y: usize;
+  length: u32;
+  a: f32;
+  b: f32;
+}
+
+/** y = f(a, b) over four dimensions, outermost first; strides in bytes, 0 repeats; y is contiguous. */
+@unmanaged
+export class BinaryJob {
+  a: usize;
+  b: usize;
+  y: usize;
+  n0: u32;
+  n1: u32;
+  n2: u32;
+  n3: u32;
+  a0: usize;
+  a1: usize;
+  a2: usize;
+  a3: usize;
+  b0: usize;
+  b1: usize;
+  b2: usize;
+  b3: usize;
+  min: f32;
+  max: f32;
+}
+
+/** dst[i0…i5] = src[i0…i5], outermost first; strides in bytes. */
+@unmanaged
+export class CopyJob {
+  src: usize;
+  dst: usize;
+  n0: u32;
+  n1: u32;
+  n2: u32;
+  n3: u32;
+  n4: u32;
+  n5: u32;
+  s0: usize;
+  s1: usize;
+  s2: usize;
+  s3: usize;
+  s4: usize;
+  s5: usize;
+  d0: usize;
+  d1: usize;
+  d2: usize;
+  d3: usize;
+  d4: usize;
+  d5: usize;
+}
+
+/** Along the middle of x[outer][length][inner]. */
+@unmanaged
+export class AxisJob {
+  x: usize;
+  y: usize;
+  outer: u32;
+  length: u32;
+  inner: u32;
+  scale: f32;
+}
+
+/** y[plane][oy][ox] from four neighbours; per axis u32 [out] byte offsets low and high and f32 [out] weight of high. */
+@unmanaged
+export class ResizeJob {
+  x: usize;
+  y: usize;
+  planes: u32;
+  /** Bytes of an input plane. */
+  plane: usize;
+  outHeight: u32;
+  outWidth: u32;
+  rowLow: usize;
+  rowHigh: usize;
+  rowWeight: usize;
+  colLow: usize;
+  colHigh: usize;
+  colWeight: usize;
+}
+
+/** Adds columns[channels·taps][height·width] into planes[channels][outHeight][outWidth] (transposed convolution). */
+@unmanaged
+export class ScatterJob {
+  columns: usize;
+  y: usize;
+  channels: u32;
+  height: u32;
+  width: u32;
+  outHeight: u32;
+  outWidth: u32;
+  kernelHeight: u32;
+  kernelWidth: u32;
+  strideY: u32;
+  strideX: u32;
+  dilationY: u32;
+  dilationX: u32;
+  top: u32;
+  left: u32;
+  bias: usize;
+  min: f32;
+  max: f32;
+}
+
+/** A dense A[rows×depth] made at run time into blocks of R rows: dst[rows/R][depth][R]. */
+@unmanaged
+export class PackRowsJob {
+  src: usize;
+  dst: usize;
+  rows: u32;
+  depth: u32;
+  rowStride: usize;
+  colStride: usize;
+  blockRows: u32;
+}

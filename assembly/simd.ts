@@ -1,0 +1,21 @@
+// Four f32 lanes: the few operations every kernel is written in. All of it compiles to single instructions.
+
+/** a·b + c, fused where the binary may use relaxed SIMD. */
+// @ts-ignore: decorator
+@inline
+export function madd(a: v128, b: v128, c: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
+}
+
+/** min(max(x, lo), hi); a NaN in x stays a NaN, as in the reference. */
+// @ts-ignore: decorator
+@inline
+export function clamp(x: v128, lo: v128, hi: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(x, lo), hi);
+}
+
+// @ts-ignore: decorator
+@inline
+export function zero(): v128 {
+  return f32x4.splat(0);
+}

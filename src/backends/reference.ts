@@ -1,0 +1,34 @@
+import { expect, fail } from '../expect.ts';
+import type { Backend, Call, Program } from './backend.ts';
+
+/** Memory without kernels: every operator runs in the plain loops of its table row. Slow, exact, always there. */
+export function createReference(): Promise<Backend> {
+  const blocks = new Map<number, Uint8Array>();
+  let next = 64;
+  const blockAt = (address: number): Uint8Array => blocks.get(address) ?? fail({ kind: 'state', where: 'reference backend', needs: 'an address that was allocated', got: String(address) });
+  return Promise.resolve({
+    name: 'reference',
+    simd: 'none',
+    kernels: new Map(),
+    alloc(bytes) {
+      const address = next;
+      blocks.set(address, new Uint8Array(bytes));
+      next += Math.ceil(bytes / 64 + 1) * 64;
+      return address;
+    },
+    free(address) {
+      expect(blocks.delete(address), { kind: 'state', where: 'reference backend', needs: 'an address that was allocated', got: String(address) });
+    },
+    bytes: (address, length) => blockAt(address).subarray(0, length),
+    program(calls: readonly Call[]): Program {
+      expect(calls.length === 0, { kind: 'argument', where: 'reference backend', needs: 'no kernels', got: `${calls.length} calls` });
+      return { length: 0, run: () => {}, dispose: () => {} };
+    },
+    memory() {
+      let usedBytes = 0;
+      for (const block of blocks.values()) usedBytes += block.byteLength;
+      return { usedBytes, totalBytes: usedBytes };
+    },
+    dispose: () => blocks.clear(),
+  });
+}

@@ -1,0 +1,35 @@
+import type { Arguments, Options } from './command.ts';
+
+/** Where and with what a network runs; the same for every command that runs one. */
+export const engineOptions = {
+  provider: { type: 'string', value: 'NAMES', about: 'execution providers, the first that works is taken; wasm if absent' },
+  format: { type: 'string', value: 'NAMES', about: 'formats the plan may choose from; all if absent' },
+  threads: { type: 'string', value: 'N', about: 'threads; 1 if absent' },
+  tune: { type: 'string', value: 'NAME', about: 'how kernels are chosen: measure (the default) or predict' },
+  shape: { type: 'string', value: 'NAME=1x3x48x192', multiple: true, about: 'shape of an input whose file leaves it open; may be repeated' },
+} satisfies Options;
+
+const tunings = ['measure', 'predict'] as const;
+
+export interface Engine {
+  readonly executionProviders?: string[];
+  readonly formats?: string[];
+  readonly threads?: number;
+  readonly tune?: (typeof tunings)[number];
+}
+
+/** The engine the command line asks for. Loads the tables it checks against, so call it when they are needed anyway. */
+export async function engineFrom(args: Arguments): Promise<Engine> {
+  const { provider, format } = await engineChoices();
+  return {
+    executionProviders: args.chosen('provider', provider),
+    formats: args.chosen('format', format),
+    threads: args.number('threads', { least: 1, most: 256, whole: true }),
+    tune: args.choice('tune', tunings) as Engine['tune'],
+  };
+}
+
+export async function engineChoices(): Promise<{ provider: string[]; format: string[] }> {
+  const [{ backends }, { formats }] = await Promise.all([import('../backends/index.ts'), import('../formats/index.ts')]);
+  return { provider: Object.keys(backends), format: Object.keys(formats) };
+}

@@ -1,0 +1,49 @@
+import { count, percent, several } from '../measure/words.ts';
+import { shapesFrom, type Command, type Io } from './command.ts';
+import { loadModel, modelChoices, modelOptions } from './model.ts';
+
+type Inspection = ReturnType<typeof import('../measure/work.ts')['inspect']>;
+
+async function print({ model, convention, totals, layers }: Inspection, io: Io): Promise<void> {
+  const { textTable } = await import('../report/text.ts');
+  const counted = layers.filter((layer) => layer.macs > 0 || layer.params > 0);
+  const column = (head: string, cells: string[], spare = 0): Parameters<typeof textTable>[0][number] => ({ head, cells, right: true, spare });
+  const table = textTable([
+    { ...column('layer', counted.map((layer) => layer.name)), right: false },
+    { ...column('operation', counted.map((layer) => layer.op), 1), right: false },
+    column('parameters', counted.map((layer) => String(layer.params))),
+    column('zeros', counted.map((layer) => (layer.params ? percent(1 - layer.nonzero / layer.params) : ''))),
+    column(convention, counted.map((layer) => String(layer.macs))),
+    column('share', counted.map((layer) => percent(totals.macs ? layer.macs / totals.macs : 0)), 2),
+  ], io.width);
+  const zeros = percent(totals.params ? 1 - totals.nonzeroParams / totals.params : 0);
+  io.out(`${model}: ${count(totals.params)} parameters (${totals.params}), ${zeros} zeros, ${count(totals.macs)} (${totals.macs}) by ${convention}\n\n${table}\n`);
+  const free = layers.length - counted.length;
+  if (free) io.out(`and ${several(free, 'operation')} without parameters or count\n`);
+}
+
+export const command: Command = {
+  operands: 'MODEL',
+  options: {
+    convention: { type: 'string', value: 'NAME', about: 'how operations are counted; macs if absent' },
+    shape: { type: 'string', value: 'NAME=1x3x48x192', multiple: true, about: 'shape of an input whose file leaves it open; may be repeated' },
+    ...modelOptions,
+    json: { type: 'boolean', about: 'print the record as JSON' },
+  },
+  examples: [
+    ['burin inspect model.onnx', 'what is in a model'],
+    ['burin inspect zoo:vgg16 --convention ptflops --json', 'the same numbers as ptflops'],
+  ],
+  choices: async () => ({ ...(await modelChoices()), convention: Object.keys((await import('../measure/work.ts')).conventions) }),
+  run: async (args, io) => {
+    const spec = args.only('MODEL');
+    const shapes = shapesFrom(args.texts('shape'));
+    const seed = args.number('seed', { least: 0, whole: true }) ?? 0;
+    const { conventions, inspect } = await import('../measure/work.ts');
+    const convention = args.choice('convention', Object.keys(conventions)) as keyof typeof conventions | undefined;
+    const { name, graph } = await loadModel(spec, seed);
+    const record = { ...inspect(graph, { convention: convention ?? 'macs', shapes }), model: name };
+    if (args.has('json')) io.out(`${JSON.stringify(record, null, 2)}\n`);
+    else await print(record, io);
+  },
+};

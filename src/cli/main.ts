@@ -1,0 +1,109 @@
+import { parseArgs } from 'node:util';
+import { BurinError } from '../expect.ts';
+import { wrap } from '../report/wrap.ts';
+import { Arguments, UsageError, type Command, type Io } from './command.ts';
+
+interface Entry {
+  readonly about: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** A command is loaded when it is called: `burin --help` reads nothing heavy. */
+const commands = {
+  report: { about: 'what the zeros of a model are worth on this device', load: () => import('./report.ts') },
+  inspect: { about: 'layers, parameters, multiply-adds and zeros', load: () => import('./inspect.ts') },
+  run: { about: 'run a model once', load: () => import('./run.ts') },
+  prune: { about: 'prune a model and write it as ONNX', load: () => import('./prune.ts') },
+} satisfies Record<string, Entry>;
+
+export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
+
+const common = {
+  help: { type: 'boolean', short: 'h', about: 'this text' },
+  debug: { type: 'boolean', about: 'show where in the program an error arose' },
+} as const;
+
+/** Two columns: terms, and what they mean, wrapped at the width of the terminal. */
+function terms(rows: readonly (readonly [string, string])[], width: number): string {
+  const indent = Math.max(...rows.map(([term]) => term.length)) + 4;
+  return rows.map(([term, meaning]) => {
+    const lines = wrap(meaning, Math.max(24, width - indent)).split('\n');
+    return `${`  ${term}`.padEnd(indent)}${lines.join(`\n${' '.repeat(indent)}`)}`;
+  }).join('\n');
+}
+
+function generalHelp({ width }: Io): string {
+  return `Usage: burin COMMAND MODEL [options]
+
+${terms(Object.entries(commands).map(([name, { about }]) => [name, about]), width)}
+
+burin COMMAND --help tells more.
+`;
+}
+
+async function commandHelp(name: string, command: Command, { width }: Io): Promise<string> {
+  const options = Object.entries({ ...command.options, ...common }).map(([key, option]) => {
+    const short = 'short' in option && option.short ? `-${option.short}, ` : '';
+    const value = 'value' in option && option.value ? ` ${option.value}` : '';
+    return [`${short}--${key}${value}`, option.about] as const;
+  });
+  const choices = Object.entries(await command.choices()).map(([key, keys]) => [key, keys.join(', ')] as const);
+  return `Usage: burin ${name} ${command.operands} [options]
+
+${commands[name as keyof typeof commands].about}
+
+Options
+${terms(options, width)}
+
+Choices
+${terms(choices, width)}
+
+Examples
+${command.examples.map(([line, why]) => `  # ${why}\n  ${line}`).join('\n')}
+`;
+}
+
+function parse(argv: readonly string[], command: Command): Arguments {
+  try {
+    const options = Object.fromEntries(Object.entries({ ...command.options, ...common })
+      .map(([name, option]) => [name, { type: option.type, multiple: 'multiple' in option && option.multiple === true, ...('short' in option && option.short && { short: option.short }) }]));
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
+    return new Arguments(positionals, values);
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+}
+
+async function dispatch(argv: readonly string[], io: Io): Promise<void> {
+  const [name, ...rest] = argv;
+  if (name === '--help' || name === '-h') return io.out(generalHelp(io));
+  if (name === undefined || !Object.hasOwn(commands, name)) {
+    throw new UsageError(`needs a command, one of ${Object.keys(commands).join(', ')}${name === undefined ? '' : `, got '${name}'`}`);
+  }
+  const { load } = commands[name as keyof typeof commands];
+  const { command } = await load();
+  const args = parse(rest, command);
+  if (args.has('help')) return io.out(await commandHelp(name, command, io));
+  await command.run(args, io);
+}
+
+/** A wrong argument is the caller's to mend, like a wrong option. */
+const isUsage = (error: unknown): boolean => error instanceof UsageError || (error instanceof BurinError && error.kind === 'argument');
+
+function hintFor(argv: readonly string[]): string {
+  const name = Object.hasOwn(commands, argv[0] ?? '') ? `${argv[0]} ` : '';
+  return `Try: burin ${name}--help\n`;
+}
+
+/** Runs a command line. @returns the exit code: 0, 1 where it failed, 2 where it was called wrongly */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  try {
+    await dispatch(argv, io);
+    return exitCodes.ok;
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    const stack = argv.includes('--debug') && error instanceof Error ? `${error.stack}\n` : '';
+    io.err(`burin: ${text}\n${stack}${isUsage(error) ? hintFor(argv) : ''}`);
+    return isUsage(error) ? exitCodes.usage : exitCodes.failure;
+  }
+}

@@ -1,0 +1,3 @@
+export { readOnnx, type ReadOnnxOptions } from './read.ts';
+export { writeOnnx, type WriteOnnxOptions } from './write.ts';
+export { readTensorProto, writeTensorProto } from './tensor.ts';

@@ -1,0 +1,39 @@
+import { expect, fail, lookUp } from '../expect.ts';
+import type { ValueInfo } from '../graph/graph.ts';
+import { randomFrom } from '../random.ts';
+import { arrayFrom, sizeOf, Tensor, type Shape } from '../tensor.ts';
+
+/** Ways to make up an input: element i from its index and the seed. */
+export const fillings = {
+  /** sin(0.37·i), the input of the golden outputs. */
+  sin: () => (i: number) => Math.sin(0.37 * i),
+  /** Uniform in [-1, 1). */
+  random: (seed: number) => {
+    const { next } = randomFrom(seed);
+    return () => 2 * next() - 1;
+  },
+  zeros: () => () => 0,
+} satisfies Record<string, (seed: number) => (i: number) => number>;
+
+export type Filling = keyof typeof fillings;
+
+/** The whole shape of an input. @throws BurinError `shape` when a dimension has only a name and none was given, or they do not fit. */
+export function shapeOf(input: ValueInfo, given?: Shape): Shape {
+  const where = `input '${input.name}' [${input.dims}]`;
+  const fits = (shape: Shape): boolean => shape.length === input.dims.length && input.dims.every((dim, i) => typeof dim === 'string' || dim === shape[i]);
+  if (given) {
+    expect(fits(given), { kind: 'shape', where, needs: 'a shape that fits', got: `[${given}]` });
+    return given;
+  }
+  const unknown = input.dims.find((dim) => typeof dim === 'string');
+  if (unknown === undefined) return input.dims as Shape;
+  return fail({ kind: 'shape', where, needs: 'every dimension', got: `'${unknown}'`, remedy: `give its shape, e.g. ${input.name}=${input.dims.map((dim) => (typeof dim === 'string' ? 1 : dim)).join('x')}` });
+}
+
+/** A made-up tensor for an input; whole numbers for whole types (values are truncated). */
+export function fill(input: ValueInfo, shape: Shape, filling = 'sin', seed = 0): Tensor {
+  const value = lookUp<(seed: number) => (i: number) => number>(fillings, filling, `filling of input '${input.name}'`)(seed);
+  const whole = !input.type.startsWith('float');
+  const numbers = Float64Array.from({ length: sizeOf(shape) }, (_, i) => (whole ? Math.trunc(value(i)) : value(i)));
+  return new Tensor(input.type, arrayFrom(input.type, numbers), shape);
+}

@@ -1,0 +1,126 @@
+import type { Shape } from '../tensor.ts';
+
+/** Where something was measured. */
+export interface Environment {
+  readonly runtime: string;
+  readonly engine: string;
+  readonly cpu: string;
+  readonly threads: number;
+  readonly simd: 'relaxed' | 'plain' | 'none';
+}
+
+/** Multiply-adds, counted four ways. */
+export interface Macs {
+  readonly dense: number;
+  /** Each layer by its own nonzero weights. */
+  readonly masked: number;
+  /** After dead channels have been followed through the network. */
+  readonly effective: number;
+  /** Masked, without the taps that fall on padding. */
+  readonly inBounds: number;
+}
+
+/** A ratio that may have no finite value (a layer of which nothing is left) is null: JSON knows no infinity. */
+export type Ratio = number | null;
+
+export interface Speedups {
+  readonly masked: Ratio;
+  readonly effective: Ratio;
+  readonly inBounds: Ratio;
+}
+
+/** Half the distance between the quartiles of the samples, see `Summary`. */
+export interface SpreadMs {
+  readonly denseMs: number;
+  readonly sparseMs: number;
+}
+
+export interface Totals {
+  readonly params: number;
+  readonly nonzeroParams: number;
+  readonly compressionRatio: Ratio;
+  readonly macs: Macs;
+  readonly theoreticalSpeedup: Speedups;
+  readonly denseMs: number;
+  readonly sparseMs: number;
+  readonly measuredSpeedup: Ratio;
+  /** Measured over theoretical (masked) speedup. */
+  readonly efficiency: Ratio;
+  readonly maxAbsError: number;
+}
+
+export interface LayerReport {
+  readonly name: string;
+  readonly op: string;
+  /** Of the output. */
+  readonly shape: Shape;
+  readonly format: string;
+  readonly kernel: string;
+  /** Fraction of the weights that are zero; 0 where there are none. */
+  readonly sparsity: number;
+  readonly nnz: number;
+  /** Multiply-adds of the dense layer. */
+  readonly macs: number;
+  readonly denseMs: number;
+  readonly sparseMs: number;
+  readonly theoreticalSpeedup: Ratio;
+  readonly measuredSpeedup: Ratio;
+  readonly efficiency: Ratio;
+  readonly spread: SpreadMs;
+}
+
+/** How the network was pruned before it was measured. Absent from a report: the zeros were already there. */
+export interface Pruning {
+  readonly criterion: string;
+  readonly granularity: string;
+  /** `layer`, `model`, or `2:4` for two kept of four. */
+  readonly scope: string;
+  readonly sparsity: number;
+}
+
+export interface CurvePoint {
+  readonly sparsity: number;
+  readonly theoretical: Ratio;
+  readonly measured: Ratio;
+}
+
+/** Another engine on the same network and device. */
+export interface Peer {
+  readonly name: string;
+  readonly version: string;
+  readonly denseMs: number;
+  readonly sparseMs: number;
+}
+
+/** Where the time between the promise and the clock went; see `lossOf`. */
+export interface Loss {
+  readonly cause: Cause;
+  /** Negative where it was in our favour. */
+  readonly ms: number;
+}
+
+export type Cause = 'unpruned' | 'otherOperations' | 'kernels' | 'leftDense' | 'rest';
+
+/** The one record that every form of the report is written from. Plain JSON. */
+export interface Report {
+  readonly model: string;
+  readonly environment: Environment;
+  readonly pruning?: Pruning;
+  /** Timed runs of each edition. */
+  readonly samples: number;
+  readonly spread: SpreadMs;
+  readonly totals: Totals;
+  readonly layers: readonly LayerReport[];
+  readonly losses: readonly Loss[];
+  readonly explanation: readonly string[];
+  readonly curve?: readonly CurvePoint[];
+  /** Sparsity from which the sparse kernels beat the dense ones; null where the curve never crosses 1. */
+  readonly breakEven?: number | null;
+  readonly peers?: readonly Peer[];
+}
+
+/** a / b, 1 for 0 / 0 (nothing promised, nothing lost) and null for a / 0. */
+export function ratio(a: number, b: number): Ratio {
+  if (b !== 0) return a / b;
+  return a === 0 ? 1 : null;
+}

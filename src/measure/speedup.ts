@@ -1,0 +1,98 @@
+import { expect } from '../expect.ts';
+import { formats } from '../formats/index.ts';
+import type { Graph } from '../graph/graph.ts';
+import { prune, type PruneOptions } from '../prune/index.ts';
+import { SparseSession, type SessionOptions } from '../runtime/session.ts';
+import type { Shape, TensorLike } from '../tensor.ts';
+import type { Tolerance } from './agree.ts';
+import { compare, type Counted, type Progress } from './compare.ts';
+import { search, type Sweep } from './curve.ts';
+import { fill, shapeOf } from './feeds.ts';
+import type { Peer, Pruning, Ratio, Report } from './record.ts';
+import { workOf } from './work.ts';
+
+export interface MeasureOptions extends Pick<SessionOptions, 'executionProviders' | 'formats' | 'tune' | 'threads' | 'shapes'> {
+  /** What the report calls the model; the graph's own name when absent. */
+  readonly model?: string;
+  /** Timed runs of each edition; 30 when absent. */
+  readonly samples?: number;
+  /** Inputs; sin(0.37·i) when absent. */
+  readonly feeds?: Readonly<Record<string, TensorLike>>;
+  /** Recorded in the report; `measure` itself prunes nothing. */
+  readonly pruning?: Pruning;
+  readonly peers?: readonly Peer[];
+  readonly tolerance?: Tolerance;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+function feedsFor(graph: Graph, shapes: Readonly<Record<string, Shape>>): Record<string, TensorLike> {
+  return Object.fromEntries(graph.inputs.map((input) => [input.name, fill(input, shapes[input.name])]));
+}
+
+function shapesFor(graph: Graph, options: MeasureOptions): Record<string, Shape> {
+  const given = (name: string): Shape | undefined => options.feeds?.[name]?.dims ?? options.feeds?.[name]?.shape ?? options.shapes?.[name];
+  return Object.fromEntries(graph.inputs.map((input) => [input.name, shapeOf(input, given(input.name))]));
+}
+
+/** JSON knows no infinity. */
+const finite = (value: number | null): Ratio => (value !== null && Number.isFinite(value) ? value : null);
+
+function countedIn(graph: Graph, shapes: Readonly<Record<string, Shape>>): Counted {
+  const { params, nonzeroParams, compressionRatio, macs, theoreticalSpeedup } = workOf(graph, shapes).totals;
+  const { masked, effective, inBounds } = theoreticalSpeedup;
+  return {
+    params, nonzeroParams, macs,
+    compressionRatio: finite(compressionRatio),
+    theoreticalSpeedup: { masked: finite(masked), effective: finite(effective), inBounds: finite(inBounds) },
+  };
+}
+
+/**
+ * What the zeros of a graph are worth on this device: its theoretical speedup, its measured one against the fastest dense kernels of the
+ * same engine, and where the difference went.
+ * @throws BurinError `device` when the sparse outputs differ from the dense ones; then nothing is timed.
+ */
+export async function measure(graph: Graph, options: MeasureOptions = {}): Promise<Report> {
+  const { model = graph.name, pruning, peers, samples, tolerance, onProgress, executionProviders, tune, threads } = options;
+  const shapes = shapesFor(graph, options);
+  const edition = (stage: string, formats?: string[]): Promise<SparseSession> => SparseSession.create(graph, {
+    executionProviders, tune, threads, shapes, formats,
+    onProgress: onProgress && ((p) => onProgress({ ...p, stage: `${stage}: ${p.stage}` })),
+  });
+  const sessions: SparseSession[] = [];
+  try {
+    sessions.push(await edition('dense', ['dense']));
+    sessions.push(await edition('sparse', options.formats));
+    const [dense, sparse] = sessions;
+    const feeds = options.feeds ?? feedsFor(graph, shapes);
+    const report = await compare({ model, dense, sparse, counted: countedIn(graph, shapes), feeds, samples, tolerance, onProgress });
+    return { ...report, ...(pruning && { pruning }), ...(peers && { peers }) };
+  } finally {
+    for (const session of sessions) session.release();
+  }
+}
+
+export interface SweepOptions extends Omit<MeasureOptions, 'pruning' | 'model'> {
+  /** How to prune; the sparsity comes from the sweep. */
+  readonly pruning?: Omit<PruneOptions, 'sparsity'>;
+  /** Further measurements that narrow the break-even down by halving its interval; 2 when absent. */
+  readonly refinements?: number;
+}
+
+/**
+ * Speedup over sparsity. Unless told otherwise only sparse formats may be chosen here: with dense among the candidates a session never
+ * falls below 1, and the break-even could not be seen.
+ * @throws BurinError `argument` for a sparsity outside 0…1
+ */
+export async function sweep(graph: Graph, sparsities: readonly number[], options: SweepOptions = {}): Promise<Sweep> {
+  const { pruning, refinements = 2, ...rest } = options;
+  for (const sparsity of sparsities) {
+    expect(sparsity >= 0 && sparsity <= 1, { kind: 'argument', where: 'sweep', needs: 'sparsities from 0 to 1', got: `${sparsity}` });
+  }
+  const sparseFormats = rest.formats ?? Object.keys(formats).filter((name) => name !== 'dense');
+  return search(async (sparsity) => {
+    const pruned = prune(graph, { ...pruning, sparsity }).graph;
+    const { totals } = await measure(pruned, { ...rest, formats: sparseFormats });
+    return { sparsity, theoretical: totals.theoreticalSpeedup.masked, measured: totals.measuredSpeedup };
+  }, sparsities, refinements);
+}

@@ -1,0 +1,75 @@
+import { expect, fail, lookUp, show } from '../expect.ts';
+import type { Oihw } from '../graph/layers.ts';
+
+/** How many weights one group spans along O, I, KH and KW. `Infinity`: the whole axis. */
+export type Extents = Oihw;
+
+const all = Infinity;
+
+/** `R` and `C` are the numbers in the name: block(4,1) has R = 4, C = 1. */
+type Extent = number | 'R' | 'C';
+type Row = readonly [O: Extent, I: Extent, H: Extent, W: Extent];
+
+/**
+ * A group lives or dies as one. Names after fasterai; what one group spans along O, I, KH, KW of a weight [O, I, KH, KW].
+ * A linear layer is [O, I, 1, 1]: there fasterai's linear `row` (one output neuron) is `filter`, its linear `column`
+ * (one input feature) is `shared_kernel`, and `kernel`, `row` and `column` are single weights. In a convolution with
+ * groups, I counts the input channels of one group.
+ */
+export const granularities = {
+  weight: [1, 1, 1, 1],
+  /** The same position in all filters. */
+  shared_weight: [all, 1, 1, 1],
+  /** A vector across the input channels. */
+  channel: [1, all, 1, 1],
+  column: [1, 1, all, 1],
+  row: [1, 1, 1, all],
+  kernel: [1, 1, all, all],
+  /** All weights of one output channel. */
+  filter: [1, all, all, all],
+  shared_channel: [all, all, 1, 1],
+  shared_column: [all, 1, all, 1],
+  shared_row: [all, 1, 1, all],
+  vertical_slice: [1, all, all, 1],
+  horizontal_slice: [1, all, 1, all],
+  shared_vertical_slice: [all, all, all, 1],
+  shared_horizontal_slice: [all, all, 1, all],
+  /** All weights that read one input channel. */
+  shared_kernel: [all, 1, all, all],
+  layer: [all, all, all, all],
+  /** R outputs × C inputs at one position of the window. */
+  block: ['R', 'C', 1, 1],
+  /** R outputs × C inputs, whole windows. */
+  block_kernels: ['R', 'C', all, all],
+  /** R consecutive outputs at one (i, kh, kw): what R × 1 BSR runs fastest. */
+  block_rows: ['R', 1, 1, 1],
+} as const satisfies Record<string, Row>;
+
+export type GranularityName = keyof typeof granularities;
+
+/** A name of the table, with its numbers where it has some: `filter`, `block(4,1)` or `block:4x1`, `block_rows(8)`; or the extents themselves. */
+export type Granularity = GranularityName | `${'block' | 'block_kernels'}(${number},${number})` | `block_rows(${number})` | (string & {}) | Extents;
+
+const spelling = /^([a-z_]+)(?:\((\d+)(?:,\s*(\d+))?\)|:(\d+)(?:x(\d+))?)?$/;
+
+/** What one group of `granularity` spans. @throws BurinError `argument` for an unknown name (lists the names) or numbers that do not fit it. */
+export function extentsOf(granularity: Granularity): Extents {
+  if (typeof granularity !== 'string') return checked(granularity);
+  const match = spelling.exec(granularity.trim());
+  const row: Row = lookUp<Row>(granularities, match?.[1] ?? granularity, 'granularity');
+  const numbers = (match ?? []).slice(2).filter((text) => text !== undefined).map(Number);
+  const letters = (['R', 'C'] as const).filter((letter) => row.includes(letter));
+  if (numbers.length !== letters.length) {
+    const needs = letters.length ? `${letters.length} numbers, ${match?.[1]}(${letters.join(',')})` : 'no numbers';
+    fail({ kind: 'argument', where: `granularity ${granularity}`, needs, got: `${numbers.length}` });
+  }
+  return checked(row.map((extent) => (typeof extent === 'number' ? extent : numbers[letters.indexOf(extent)])));
+}
+
+function checked(extents: readonly number[]): Extents {
+  const whole = (extent: number): boolean => extent === all || (Number.isInteger(extent) && extent >= 1);
+  expect(extents.length === 4 && extents.every(whole), {
+    kind: 'argument', where: 'granularity', needs: 'four extents O, I, H, W, each a whole number of 1 or more or Infinity', got: show(extents),
+  });
+  return extents as unknown as Extents;
+}

@@ -1,0 +1,135 @@
+import { promisedMs } from '../measure/explain.ts';
+import type { LayerReport, Report } from '../measure/record.ts';
+import { ms, number, percent, several, times } from '../measure/words.ts';
+import { el, type Markup } from './markup.ts';
+import { bars, frame, linear, logarithmic, plot, polyline, powers, type Row, type Scale } from './svg.ts';
+import { causes } from './words.ts';
+
+const acrossRange = [frame.left, frame.right] as const;
+const upRange = [frame.bottom, frame.top] as const;
+
+/** Names are cut in the middle so that a phone shows both ends beside a value. */
+const short = (name: string): string => (name.length <= 23 ? name : `${name.slice(0, 6)}…${name.slice(-16)}`);
+
+interface Dot {
+  readonly layer: LayerReport;
+  readonly promised: number;
+  readonly measured: number;
+}
+
+function dotsOf(layers: readonly LayerReport[]): Dot[] {
+  return layers.flatMap((layer) => {
+    const { theoreticalSpeedup: promised, measuredSpeedup: measured } = layer;
+    return layer.macs && promised && measured ? [{ layer, promised, measured }] : [];
+  });
+}
+
+/** A range around values that holds 1, with a little air. */
+function around(values: readonly number[]): [number, number] {
+  return [Math.min(0.8, ...values) / 1.15, Math.max(2, ...values) * 1.2];
+}
+
+/** Formats present, in the order of their colours; dense has a colour of its own. */
+export function formatsIn(layers: readonly LayerReport[]): string[] {
+  return [...new Set(layers.filter((layer) => layer.macs).map((layer) => layer.format))].toSorted();
+}
+
+const colours = 5;
+export function formatClass(format: string, formats: readonly string[]): string {
+  return format === 'dense' ? 'dense' : `format${formats.filter((name) => name !== 'dense').indexOf(format) % colours}`;
+}
+
+/** The area of a dot is the dense time of its layer. */
+const radius = (layer: LayerReport, most: number): number => 3 + 11 * Math.sqrt(layer.denseMs / most);
+
+function dot({ layer, promised, measured }: Dot, scale: { x: Scale; y: Scale }, most: number, formats: readonly string[]): Markup {
+  const tip = `${layer.name} (${layer.op}, ${layer.format}): promised ${times(promised)}, measured ${times(measured)}, ${ms(layer.denseMs)} dense, ${ms(layer.sparseMs)} sparse`;
+  return el('circle', { class: `dot ${formatClass(layer.format, formats)}`, cx: scale.x(promised), cy: scale.y(measured), r: radius(layer, most) }, el('title', {}, tip));
+}
+
+/** Every layer with weights: measured speedup over promised speedup, both logarithmic on one scale, so that y = x is the diagonal. */
+export function layerPlot({ layers }: Report): Markup {
+  const dots = dotsOf(layers).toSorted((a, b) => b.layer.denseMs - a.layer.denseMs);
+  const formats = formatsIn(layers);
+  const domain = around(dots.flatMap((d) => [d.promised, d.measured]));
+  const [x, y] = [logarithmic(domain, acrossRange), logarithmic(domain, upRange)];
+  const ticks = powers(domain);
+  const [corner, most] = [domain[1] / 1.35, Math.max(...dots.map((d) => d.layer.denseMs), 0)];
+  return plot('Measured against promised speedup of each layer',
+    { label: 'promised speedup of the layer', scale: x, ticks, write: (t) => `${t}×` },
+    { label: 'measured speedup of the layer', scale: y, ticks, write: (t) => `${t}×` },
+    el('line', { class: 'promise', x1: x(domain[0]), y1: y(domain[0]), x2: x(domain[1]), y2: y(domain[1]) }),
+    el('text', { class: 'note', x: x(corner) - 6, y: y(corner) - 6, 'text-anchor': 'end', transform: `rotate(-45 ${(x(corner) - 6).toFixed(1)} ${(y(corner) - 6).toFixed(1)})` }, 'y = x: promise kept'),
+    el('line', { class: 'even', x1: frame.left, x2: frame.right, y1: y(1), y2: y(1) }),
+    el('text', { class: 'note', x: frame.right - 5, y: y(1) + 15, 'text-anchor': 'end' }, 'below this line: slower than dense'),
+    dots.map((d) => dot(d, { x, y }, most, formats)));
+}
+
+/** Speedup over sparsity, promised and measured. */
+export function curvePlot({ curve = [], breakEven }: Report): Markup {
+  const finite = (key: 'theoretical' | 'measured') => curve.flatMap((p) => (p[key] ? [[p.sparsity, p[key]] as const] : []));
+  const [promised, measured] = [finite('theoretical'), finite('measured')];
+  const domain = around([...promised, ...measured].map(([, v]) => v));
+  const [x, y] = [linear([0, 1], acrossRange), logarithmic(domain, upRange)];
+  const line = (name: string, points: readonly (readonly [number, number])[]): Markup => polyline(name, points.map(([s, v]) => [x(s), y(v)]));
+  const even = typeof breakEven === 'number' ? x(breakEven) : undefined;
+  return plot('Speedup against the share of zeros',
+    { label: 'zeros among the weights', scale: x, ticks: [0, 0.2, 0.4, 0.6, 0.8, 1], write: percent },
+    { label: 'speedup over dense', scale: y, ticks: powers(domain), write: (t) => `${t}×` },
+    el('line', { class: 'even', x1: frame.left, x2: frame.right, y1: y(1), y2: y(1) }),
+    even === undefined ? undefined : [
+      el('line', { class: 'breakeven', x1: even, x2: even, y1: frame.top, y2: frame.bottom }),
+      el('text', { class: 'note', x: even < 240 ? even + 6 : even - 6, y: frame.bottom - 10, 'text-anchor': even < 240 ? 'start' : 'end' }, `break-even ${percent(breakEven)}`),
+    ],
+    line('promisedline', promised), line('measuredline', measured),
+    measured.map(([s, v]) => el('circle', { class: 'measureddot', cx: x(s), cy: y(v), r: 4.5 }, el('title', {}, `${percent(s)} zeros: measured ${times(v)}`))));
+}
+
+const shownLayers = 12;
+
+/** Dense and sparse time of the slowest layers, the others in one row. */
+export function layerBars({ layers }: Report): Markup {
+  const sorted = layers.toSorted((a, b) => b.denseMs - a.denseMs);
+  const [large, small] = [sorted.slice(0, shownLayers), sorted.slice(shownLayers)];
+  const total = (key: 'denseMs' | 'sparseMs'): number => small.reduce((sum, layer) => sum + layer[key], 0);
+  const row = (label: string, tooltip: string, denseMs: number, sparseMs: number): Row => ({
+    label, tooltip: `${tooltip}: dense ${ms(denseMs)}, sparse ${ms(sparseMs)}`, value: `${number(denseMs)} → ${ms(sparseMs)}`,
+    bars: [{ kind: 'dense', from: 0, to: denseMs }, { kind: 'sparse', from: 0, to: sparseMs }],
+  });
+  const rows = large.map((layer) => row(short(layer.name), `${layer.name} (${layer.op}, ${layer.format})`, layer.denseMs, layer.sparseMs));
+  if (small.length) rows.push(row(several(small.length, 'other layer'), 'together', total('denseMs'), total('sparseMs')));
+  return bars('Time of each layer, dense and sparse', rows, Math.max(...rows.flatMap((r) => r.bars.map((bar) => bar.to)), 1e-9));
+}
+
+/** A cause smaller than this share of the dense time is not drawn on its own. */
+const visible = 0.004;
+
+/** From the dense time over the promised to the measured one, cause by cause. */
+export function lossBars(report: Report): Markup {
+  const { totals, losses } = report;
+  const promised = promisedMs(totals);
+  const large = losses.filter((loss) => Math.abs(loss.ms) >= visible * totals.denseMs).toSorted((a, b) => b.ms - a.ms);
+  const single = (label: string, kind: string, time: number): Row => ({ label, value: ms(time), tooltip: `${label}: ${ms(time)}`, bars: [{ kind, from: 0, to: time }] });
+  let reached = promised;
+  const steps = large.map(({ cause, ms: lost }): Row => {
+    const from = reached;
+    reached += lost;
+    const value = `${lost < 0 ? '−' : '+'}${ms(Math.abs(lost))}`;
+    return { label: causes[cause], value, tooltip: `${causes[cause]}: ${value}`, bars: [{ kind: lost < 0 ? 'gain' : 'loss', from, to: reached }] };
+  });
+  const rows = [single('Dense', 'dense', totals.denseMs), single('Sparse, as promised', 'promised', promised), ...steps, single('Sparse, as measured', 'sparse', totals.sparseMs)];
+  return bars('From the promised to the measured time', rows, Math.max(...rows.flatMap((r) => r.bars.flatMap((bar) => [bar.from, bar.to]))));
+}
+
+/** Promised and measured speedup of several models. */
+export function modelBars(reports: readonly Report[]): Markup {
+  const rows = reports.map(({ model, totals }): Row => {
+    const [promised, measured] = [totals.theoreticalSpeedup.masked ?? 0, totals.measuredSpeedup ?? 0];
+    const value = `${times(promised)} → ${times(measured)}`;
+    return {
+      label: short(model), value, tooltip: `${model}: promised ${times(promised)}, measured ${times(measured)}`,
+      bars: [{ kind: 'promised', from: 0, to: promised }, { kind: 'sparse', from: 0, to: measured }],
+    };
+  });
+  return bars('Promised and measured speedup of each model', rows, Math.max(...rows.flatMap((r) => r.bars.map((bar) => bar.to)), 1));
+}

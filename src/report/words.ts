@@ -1,0 +1,105 @@
+import type { Cause, LayerReport, Report } from '../measure/record.ts';
+import { count, ms, number, percent, several, times } from '../measure/words.ts';
+
+/** One sentence or two that need no other knowledge. */
+export function headline({ totals }: Report): string {
+  const promised = totals.theoreticalSpeedup.masked;
+  if (totals.macs.masked === totals.macs.dense) return 'No weight of this network is zero: there is no promise to keep.';
+  const gives = `This device gives ${times(totals.measuredSpeedup)}`;
+  if (promised === null) return `Nothing of this network is left, so the mask promises everything. ${gives}.`;
+  const slower = totals.measuredSpeedup !== null && totals.measuredSpeedup < 1 ? ', slower than without it' : '';
+  return `The mask promises ${times(promised)}. ${gives}${slower}: ${percent(totals.efficiency)} of the promise.`;
+}
+
+/** What the headline's words mean, for a reader who has never heard of pruning. */
+export const primer =
+  'A mask marks the weights of a network that were removed, that is, set to zero. Multiplying by zero is work for nothing: skipping it '
+  + 'promises a speedup of all multiplications over those that remain. What a device really gives is measured here, against the same '
+  + 'network on the fastest dense kernels of the same engine.';
+
+export interface Fact {
+  readonly label: string;
+  readonly value: string;
+  readonly note: string;
+}
+
+/** The numbers that matter, most important first. */
+export function facts({ totals, spread }: Report): Fact[] {
+  const { theoreticalSpeedup: promise, macs } = totals;
+  return [
+    { label: 'Dense', value: ms(totals.denseMs), note: `± ${ms(spread.denseMs)}, every weight multiplied` },
+    { label: 'Sparse', value: ms(totals.sparseMs), note: `± ${ms(spread.sparseMs)}, zeros skipped where that is faster` },
+    { label: 'Measured speedup', value: times(totals.measuredSpeedup), note: `${percent(totals.efficiency)} of the promise` },
+    { label: 'Promised speedup', value: times(promise.masked), note: `${count(macs.masked)} of ${count(macs.dense)} multiply-adds remain` },
+    { label: 'Weights left', value: percent(totals.nonzeroParams / totals.params), note: `${count(totals.nonzeroParams)} of ${count(totals.params)}, ${times(totals.compressionRatio)} fewer` },
+    { label: 'Largest difference', value: totals.maxAbsError.toExponential(1), note: 'of any output value, sparse against dense' },
+  ];
+}
+
+/** The three ways to count a promise, side by side. */
+export function promises({ totals: { theoreticalSpeedup } }: Report): Fact[] {
+  return [
+    { label: 'masked', value: times(theoreticalSpeedup.masked), note: 'each layer by its own weights that are not zero' },
+    { label: 'effective', value: times(theoreticalSpeedup.effective), note: 'after whole dead channels are followed into the next layers' },
+    { label: 'in bounds', value: times(theoreticalSpeedup.inBounds), note: 'multiplications with the padding around an image not counted' },
+  ];
+}
+
+/** What was done to the network before it was measured. */
+export function provenance({ pruning }: Report): string {
+  if (!pruning) return 'The zeros were in the model as it came.';
+  return `Pruned here: ${percent(pruning.sparsity)} zeros by ${pruning.criterion}, granularity ${pruning.granularity}, scope ${pruning.scope}.`;
+}
+
+/** Where it was measured, in one line. */
+export function place({ environment: e }: Report): string {
+  const simd = { relaxed: 'relaxed SIMD', plain: 'plain SIMD', none: 'no SIMD' }[e.simd];
+  return `${e.runtime} · ${e.engine} · ${simd} · ${several(e.threads, 'thread')} · ${e.cpu}`;
+}
+
+export function method({ samples }: Report): string {
+  return `Both editions were warmed up until their times settled, then took turns for ${samples} timed runs each. Times are medians; `
+    + '± is half the distance between the quartiles, so half of all runs fall inside it. Times of layers come from runs of their own, '
+    + 'with a clock between the layers. Outputs were compared before anything was timed.';
+}
+
+export function breakEvenSentence({ breakEven, curve }: Report): string | undefined {
+  if (!curve?.length) return undefined;
+  if (typeof breakEven === 'number') return `Sparse kernels pay from ${percent(breakEven)} zeros on. Below that a session keeps the dense ones.`;
+  const ahead = (curve[0].measured ?? Infinity) >= 1;
+  return ahead ? 'Sparse kernels pay over the whole range measured.' : 'Sparse kernels do not pay anywhere in the range measured; a session keeps the dense ones.';
+}
+
+export const causes: Readonly<Record<Cause, string>> = {
+  unpruned: 'Time in layers without zeros',
+  otherOperations: 'Operations without weights',
+  kernels: 'Sparse kernels below promise',
+  leftDense: 'Pruned layers left dense',
+  rest: 'Between layers, noise',
+};
+
+export interface Column {
+  readonly head: string;
+  readonly cell: (layer: LayerReport) => string;
+  readonly right?: boolean;
+  /** Dropped first where the page is narrow: the highest. 0 always stays. */
+  readonly spare: number;
+}
+
+const weighted = (layer: LayerReport, text: string): string => (layer.macs ? text : '');
+
+/** The layer table of every form of the report. */
+export const columns: readonly Column[] = [
+  { head: 'layer', cell: (l) => l.name, spare: 0 },
+  { head: 'operation', cell: (l) => l.op, spare: 5 },
+  { head: 'output', cell: (l) => l.shape.join('×'), right: true, spare: 6 },
+  { head: 'format', cell: (l) => l.format, spare: 2 },
+  { head: 'kernel', cell: (l) => l.kernel, spare: 8 },
+  { head: 'zeros', cell: (l) => weighted(l, percent(l.sparsity)), right: true, spare: 1 },
+  { head: 'MACs', cell: (l) => weighted(l, count(l.macs)), right: true, spare: 7 },
+  { head: 'dense ms', cell: (l) => number(l.denseMs), right: true, spare: 0 },
+  { head: 'sparse ms', cell: (l) => number(l.sparseMs), right: true, spare: 0 },
+  { head: 'promised', cell: (l) => weighted(l, times(l.theoreticalSpeedup)), right: true, spare: 3 },
+  { head: 'measured', cell: (l) => times(l.measuredSpeedup), right: true, spare: 0 },
+  { head: 'of promise', cell: (l) => weighted(l, percent(l.efficiency)), right: true, spare: 4 },
+];

@@ -1,0 +1,86 @@
+import { countNonzero, flush, kernelRows, occupied, type Block, type Matrix } from '../formats/index.ts';
+import { canRun, type Kernel } from '../kernels.ts';
+import type { Choice } from './lower/product.ts';
+
+/** What the chooser may use. */
+export interface ChoiceLimits {
+  /** Names of formats that may be chosen; all where absent. */
+  readonly formats?: readonly string[];
+}
+
+/** A sparse format is only tried where at least this share of what it stores is nonzero: below it cannot win. */
+const LEAST_FILL = 0.65;
+/** Above this density a sparse kernel cannot make up for its index (the best reached 0.97 of dense speed). */
+const MOST_DENSITY = 0.97;
+const ROW_BLOCKS = [2, 4, 6, 8];
+const SQUARE_BLOCKS: readonly Block[] = [{ rows: 4, cols: 4 }];
+const WINDOWS: readonly Block[] = [[1, 2], [1, 4], [2, 4], [1, 8], [2, 8], [4, 8]].map(([keep, of]) => ({ rows: 1, cols: 1, keep, of }));
+const SINGLE: Block = { rows: 1, cols: 1 };
+
+/** Share of the weights stored in rows × cols blocks that are nonzero. */
+export function fillOf(matrix: Matrix, block: Block): number {
+  let blocks = 0;
+  for (let row = 0; row < matrix.rows; row += block.rows) {
+    for (let k = 0; k < matrix.cols; k += block.cols) if (occupied(matrix, row, block.rows, k, block.cols)) blocks++;
+  }
+  return blocks ? countNonzero(matrix.values) / (blocks * block.rows * block.cols) : 0;
+}
+
+/** Whether no window holds more than `keep` nonzeros and they are filled well enough. */
+function fitsWindow(matrix: Matrix, { keep = 1, of = 1 }: Block, nonzero: number): boolean {
+  const { values, rows, cols } = matrix;
+  if (cols % of !== 0 || nonzero < LEAST_FILL * ((rows * cols) / of) * keep) return false;
+  for (let at = 0; at < values.length; at += of) {
+    let n = 0;
+    for (let i = 0; i < of; i++) if (flush(values[at + i]) !== 0) n++;
+    if (n > keep) return false;
+  }
+  return true;
+}
+
+/** Formats worth trying on a matrix with these weights. */
+function blocksFor(matrix: Matrix): [string, Block][] {
+  const nonzero = countNonzero(matrix.values), found: [string, Block][] = [['dense', SINGLE]];
+  if (nonzero > MOST_DENSITY * matrix.values.length) return found;
+  found.push(['csr', SINGLE]);
+  for (const rows of ROW_BLOCKS) if (matrix.rows >= rows && fillOf(matrix, { rows, cols: 1 }) >= LEAST_FILL) found.push(['bsr', { rows, cols: 1 }]);
+  for (const block of SQUARE_BLOCKS) if (fillOf(matrix, block) >= LEAST_FILL) found.push(['bsr', block]);
+  const window = WINDOWS.find((block) => fitsWindow(matrix, block, nonzero));
+  if (window) found.push(['nm', window]);
+  return found;
+}
+
+/** Kernels whose tile suits the product: not much wider than its columns, not taller than its rows. */
+function suits(kernel: Kernel, rows: number, { cols, vector }: Columns): boolean {
+  if (kernel.op === 'spmv' || vector) return vector && kernel.op === 'spmv';
+  const tooWide = kernel.width > 16 && kernel.width >= 2 * cols;
+  const tooNarrow = kernel.width === 16 && kernel.rows === 1 && cols > 64;
+  return !tooWide && !tooNarrow && (kernel.pattern !== 'dense' || kernel.rows <= Math.max(rows, 2) || kernel.width === 8);
+}
+
+/** The other operand: how many columns it has, and whether it is a vector (one column, contiguous). */
+export interface Columns {
+  readonly cols: number;
+  readonly vector: boolean;
+}
+
+/**
+ * Every way worth timing to store and run a weight. Dense is always among them unless `limits.formats` says otherwise;
+ * where nothing allowed fits the weight, dense is what is left.
+ */
+export function choicesFor(kernels: ReadonlyMap<string, Kernel>, matrix: Matrix, columns: Columns, limits: ChoiceLimits = {}): Choice[] {
+  const allowed = (format: string): boolean => !limits.formats || limits.formats.includes(format);
+  const products = [...kernels.values()].filter((kernel) => kernel.pattern);
+  const pick = (list: [string, Block][]): Choice[] => list.flatMap(([format, block]) =>
+    products
+      .filter((kernel) => canRun(kernel, format, block) && suits(kernel, matrix.rows, columns) && fitsRows(kernel, format, block))
+      .map((kernel) => ({ format, block, kernel })));
+  const chosen = pick(blocksFor(matrix).filter(([format]) => allowed(format)));
+  return chosen.length ? chosen : pick([['dense', SINGLE]]);
+}
+
+/** A matrix × vector kernel of four rows wants blocks of four, the others single rows. */
+function fitsRows(kernel: Kernel, format: string, block: Block): boolean {
+  if (kernel.op !== 'spmv' || format === 'dense') return true;
+  return kernelRows(block.rows) <= kernel.rows && (kernel.rows === 1) === (block.rows === 1);
+}

@@ -1,0 +1,189 @@
+import type { Call } from '../../backends/index.ts';
+import { num } from '../../graph/ops/op.ts';
+import { convGeometry, convTransposeGeometry, type ConvWindow, type Window } from '../../graph/ops/window.ts';
+import type { Matrix } from '../../formats/index.ts';
+import type { Context } from './context.ts';
+import type { Lower, Lowered, Operation } from './lower.ts';
+import { lowerProduct, lowerVector, type Choice, type Epilogue, type Operand, type Weight } from './product.ts';
+
+/** Padded phase planes: [channels][rows][phases][phaseWidth], see assembly/pack.ts. Bytes unless said. */
+export interface Planes {
+  readonly rows: number;
+  readonly phases: number;
+  readonly phaseWidth: number;
+  readonly rowBytes: number;
+  readonly planeBytes: number;
+  /** From one output row to the next. */
+  readonly rowStep: number;
+}
+
+/** The smallest padded planes a window needs. */
+export function planesFor(w: Window): Planes {
+  const reach = (d: 0 | 1): number => (w.out[d] - 1) * w.strides[d] + (w.kernel[d] - 1) * w.dilations[d] + 1;
+  const phases = w.strides[1], phaseWidth = Math.ceil(reach(1) / phases), rows = reach(0), rowBytes = phases * phaseWidth * 4;
+  return { rows, phases, phaseWidth, rowBytes, planeBytes: rows * rowBytes, rowStep: w.strides[0] * rowBytes };
+}
+
+/** Byte offset of each tap (kh, kw) from the place of an output pixel in a padded plane. */
+export function tapOffsets(w: Window, planes: Planes): number[] {
+  const offsets: number[] = [];
+  for (let kh = 0; kh < w.kernel[0]; kh++) {
+    for (let kw = 0; kw < w.kernel[1]; kw++) {
+      const x = kw * w.dilations[1];
+      offsets.push(kh * w.dilations[0] * planes.rowBytes + ((x % planes.phases) * planes.phaseWidth + Math.floor(x / planes.phases)) * 4);
+    }
+  }
+  return offsets;
+}
+
+/** Pads `channels` planes into scratch memory. */
+export function padCall(ctx: Context, w: Window, planes: Planes, image: { src: number; channels: number; value?: number }): { call: Call; address: number } {
+  const address = ctx.scratch(image.channels * planes.planeBytes);
+  const job = {
+    src: image.src, dst: address, channels: image.channels, height: w.in[0], width: w.in[1], top: w.pads[0], left: w.pads[1],
+    rows: planes.rows, phases: planes.phases, phaseWidth: planes.phaseWidth, value: image.value ?? 0,
+  };
+  return { call: { kernel: 'pad', job }, address };
+}
+
+/** The clamp an operation carries. */
+export function clampOf(op: Operation): { min: number; max: number } {
+  return { min: num(op, 'min', -Infinity), max: num(op, 'max', Infinity) };
+}
+
+/** Address of an optional input, 0 where it is absent. */
+export function optional(ctx: Context, op: Operation, i: number): number {
+  return op.inputs[i] ? ctx.address(op.node.inputs[i]) : 0;
+}
+
+const isPointwise = (w: Window): boolean => [...w.kernel, ...w.strides].every((n) => n === 1) && w.pads.every((n) => n === 0);
+const pixels = (size: readonly [number, number]): number => size[0] * size[1];
+
+export const lowerConv: Lower = (ctx, op) => {
+  const weights = op.inputs[1]?.value;
+  if (!weights || weights.type !== 'float32') return undefined;
+  const w = convGeometry(op);
+  return w.group > 1 && w.inputs === w.group ? lowerDepthwise(ctx, op, w) : lowerGrouped(ctx, op, w, weights.data as Float32Array);
+};
+
+function lowerDepthwise(ctx: Context, op: Operation, w: ConvWindow): Lowered {
+  const planes = planesFor(w), { node } = op;
+  const build = (): Call[] => Array.from({ length: w.batch }).flatMap((_, image) => {
+    const padded = padCall(ctx, w, planes, { src: ctx.address(node.inputs[0]) + image * w.inputs * pixels(w.in) * 4, channels: w.inputs });
+    const dst = ctx.address(node.outputs[0]) + image * w.filters * pixels(w.out) * 4, residual = optional(ctx, op, 3);
+    const window: Call = {
+      kernel: 'f32_depthwise',
+      job: {
+        ...windowFields(ctx, w, planes), src: padded.address, dst, channels: w.filters, multiplier: w.filters / w.inputs,
+        weights: ctx.address(node.inputs[1]), bias: optional(ctx, op, 2), residual: residual ? (residual - ctx.address(node.outputs[0])) >>> 0 : 0, ...clampOf(op),
+      },
+    };
+    return [padded.call, window];
+  });
+  return { kernel: 'f32_depthwise', build };
+}
+
+/** The fields every window kernel shares. */
+export function windowFields(ctx: Context, w: Window, planes: Planes): Record<string, number> {
+  const offsets = tapOffsets(w, planes);
+  return {
+    outHeight: w.out[0], outWidth: w.out[1], plane: planes.planeBytes, rowStep: planes.rowStep, taps: offsets.length,
+    offsets: ctx.upload(`taps|${offsets.join()}`, () => new Uint32Array(offsets)),
+  };
+}
+
+function lowerGrouped(ctx: Context, op: Operation, w: ConvWindow, data: Float32Array): Lowered {
+  const planes = planesFor(w), plain = isPointwise(w), cols = pixels(w.out);
+  const groupIn = w.inputs / w.group, groupOut = w.filters / w.group;
+  const weightOf = (group: number): Weight => convWeight(op.node.inputs[1], data, { rows: groupOut, inputs: groupIn, taps: pixels(w.kernel), group });
+  const build = (choice?: Choice): Call[] => Array.from({ length: w.batch }).flatMap((_, image) => {
+    const src = ctx.address(op.node.inputs[0]) + image * w.inputs * pixels(w.in) * 4;
+    const padded = plain ? undefined : padCall(ctx, w, planes, { src, channels: w.inputs });
+    const calls = Array.from({ length: w.group }).flatMap((__, group) => {
+      const operand = padded
+        ? tapsOperand(ctx, w, planes, { address: padded.address + group * groupIn * planes.planeBytes, inputs: groupIn })
+        : planesOperand(src + group * groupIn * cols * 4, cols);
+      const y = (image * w.filters + group * groupOut) * cols * 4;
+      return oneGroup(ctx, op, { weight: weightOf(group), choice: choice as Choice, operand, cols, y, firstRow: group * groupOut });
+    });
+    return padded ? [padded.call, ...calls] : calls;
+  });
+  return { kernel: 'conv', build, weight: weightOf(0), columns: { cols, vector: plain && cols === 1 } };
+}
+
+interface Group { weight: Weight; choice: Choice; operand: Operand; cols: number; y: number; firstRow: number }
+
+function oneGroup(ctx: Context, op: Operation, { weight, choice, operand, cols, y, firstRow }: Group): Call[] {
+  const bias = optional(ctx, op, 2), residual = optional(ctx, op, 3), address = ctx.address(op.node.outputs[0]) + y;
+  const epilogue: Epilogue = { bias: bias && bias + firstRow * 4, residual: residual && residual + y, ...clampOf(op) };
+  if (choice.kernel.op === 'spmv') return lowerVector(ctx, { weight, choice, x: operand.job.src, y: address, epilogue });
+  return lowerProduct(ctx, { weight, choice, cols, operand, place: { address, rowStride: cols * 4, colStride: 4 }, epilogue });
+}
+
+const planesOperand = (src: number, cols: number): Operand => ({ pack: 'pack_rows', job: { src, stride: cols * 4 } });
+
+function tapsOperand(ctx: Context, w: Window, planes: Planes, { address, inputs }: { address: number; inputs: number }): Operand {
+  const taps = tapOffsets(w, planes);
+  // k runs over taps, then input channels: the order of convWeight.
+  const key = `taps|${taps.join()}|${inputs}|${planes.planeBytes}`;
+  const offsets = ctx.upload(key, () => Uint32Array.from(taps.flatMap((tap) => Array.from({ length: inputs }, (_, i) => i * planes.planeBytes + tap))));
+  return { pack: 'pack_taps', job: { src: address, offsets, outWidth: w.out[1], rowStep: planes.rowStep } };
+}
+
+/** One group of OIHW weights as a matrix O × (KH·KW·I), so that blocks and N:M windows run along the input channels. */
+export function convWeight(name: string, data: Float32Array, { rows, inputs, taps, group }: { rows: number; inputs: number; taps: number; group: number }): Weight {
+  const cols = inputs * taps;
+  const matrix = (): Matrix => {
+    const part = data.subarray(group * rows * cols, (group + 1) * rows * cols);
+    if (taps === 1) return { rows, cols, values: part };
+    const values = new Float32Array(rows * cols);
+    for (let o = 0; o < rows; o++) {
+      for (let i = 0; i < inputs; i++) for (let t = 0; t < taps; t++) values[o * cols + t * inputs + i] = part[(o * inputs + i) * taps + t];
+    }
+    return { rows, cols, values };
+  };
+  return { key: `${name}#${group}`, matrix, rows, cols };
+}
+
+/** y = col2im(Wᵀ·x): a product over the input channels, then each column is added where its taps fall. */
+export const lowerConvTranspose: Lower = (ctx, op) => {
+  const weights = op.inputs[1]?.value;
+  if (!weights || weights.type !== 'float32') return undefined;
+  const w = convTransposeGeometry(op), cols = pixels(w.in), taps = pixels(w.kernel);
+  const groupIn = w.inputs / w.group, groupOut = w.filters / w.group;
+  const weightOf = (group: number): Weight => transposedWeight(op.node.inputs[1], weights.data as Float32Array, { inputs: groupIn, rows: groupOut * taps, group });
+  const build = (choice?: Choice): Call[] => Array.from({ length: w.batch * w.group }).flatMap((_, i) => {
+    const image = Math.floor(i / w.group), group = i % w.group;
+    const columns = ctx.scratch(groupOut * taps * cols * 4);
+    const operand = planesOperand(ctx.address(op.node.inputs[0]) + (image * w.inputs + group * groupIn) * cols * 4, cols);
+    const free: Epilogue = { min: -Infinity, max: Infinity }, weight = weightOf(group);
+    const product = (choice as Choice).kernel.op === 'spmv'
+      ? lowerVector(ctx, { weight, choice: choice as Choice, x: operand.job.src, y: columns, epilogue: free })
+      : lowerProduct(ctx, { weight, choice: choice as Choice, cols, operand, place: { address: columns, rowStride: cols * 4, colStride: 4 }, epilogue: free });
+    return [...product, scatterCall(ctx, op, w, { columns, channels: groupOut, first: image * w.filters + group * groupOut, bias: group * groupOut })];
+  });
+  return { kernel: 'conv_transpose', build, weight: weightOf(0), columns: { cols, vector: cols === 1 } };
+};
+
+function scatterCall(ctx: Context, op: Operation, w: ConvWindow, part: { columns: number; channels: number; first: number; bias: number }): Call {
+  const bias = optional(ctx, op, 2);
+  return {
+    kernel: 'f32_scatter',
+    job: {
+      columns: part.columns, y: ctx.address(op.node.outputs[0]) + part.first * pixels(w.out) * 4, channels: part.channels, height: w.in[0], width: w.in[1],
+      outHeight: w.out[0], outWidth: w.out[1], kernelHeight: w.kernel[0], kernelWidth: w.kernel[1], strideY: w.strides[0], strideX: w.strides[1],
+      dilationY: w.dilations[0], dilationX: w.dilations[1], top: w.pads[0], left: w.pads[1], bias: bias && bias + part.bias * 4, ...clampOf(op),
+    },
+  };
+}
+
+/** One group of [I, O, KH, KW] weights as a matrix (O·KH·KW) × I. */
+function transposedWeight(name: string, data: Float32Array, { inputs, rows, group }: { inputs: number; rows: number; group: number }): Weight {
+  const matrix = (): Matrix => {
+    const part = data.subarray(group * inputs * rows, (group + 1) * inputs * rows), values = new Float32Array(part.length);
+    for (let i = 0; i < inputs; i++) for (let r = 0; r < rows; r++) values[r * inputs + i] = part[i * rows + r];
+    return { rows, cols: inputs, values };
+  };
+  return { key: `${name}#${group}`, matrix, rows, cols: inputs };
+}
+

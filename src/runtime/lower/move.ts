@@ -1,0 +1,124 @@
+import type { Call } from '../../backends/index.ts';
+import { axisOf, input, num, text, type Call as Operation } from '../../graph/ops/op.ts';
+import { views } from '../../graph/ops/move.ts';
+import { cuts, padding } from '../../graph/ops/select.ts';
+import { resizeAxes, tapsOf, type ResizeTap } from '../../graph/ops/resize.ts';
+import { bytesOf, numbersOf, sizeOf, stridesOf, type Shape } from '../../tensor.ts';
+import type { Context } from './context.ts';
+import { fieldsOf, joinAxes, padAxes } from './pointwise.ts';
+import type { Lower } from './lower.ts';
+
+const RANK = 6;
+
+/** An array as the copying kernel walks it: elements from an address on. */
+interface Walk { address: number; offset: number; strides: readonly number[] }
+
+/** The call that copies elements of four bytes, or undefined where the axes do not fit the kernel. */
+function copyCall(shape: Shape, src: Walk, dst: Walk): Call | undefined {
+  const joined = joinAxes(shape, [src.strides, dst.strides]);
+  if (joined.shape.length > RANK) return undefined;
+  const job = {
+    src: (src.address + src.offset * 4) >>> 0, dst: dst.address + dst.offset * 4, ...fieldsOf('n', padAxes(joined.shape, RANK, 1), 1),
+    ...fieldsOf('s', padAxes(joined.strides[0], RANK, 0), 4), ...fieldsOf('d', padAxes(joined.strides[1], RANK, 0), 4),
+  };
+  return { kernel: 'b32_copy', job };
+}
+
+const fits = (ctx: Context, op: Operation, values = op.inputs): boolean =>
+  values.every((arg) => !arg || bytesOf(arg.type) === 4) && sizeOf(ctx.typed(op.node.outputs[0]).shape) > 0;
+
+/** Copies from one place of the input to one of the output; `plan` gives both walks in elements, outputs may be several. */
+interface Move { shape: Shape; from: number; to: number; src: { offset: number; strides: readonly number[] }; dst: { offset: number; strides: readonly number[] } }
+
+function lowerMoves(plan: (ctx: Context, op: Operation) => Move[], data: (op: Operation) => readonly (Operation['inputs'][number])[] = (op) => op.inputs.slice(0, 1)): Lower {
+  return (ctx, op) => {
+    if (!fits(ctx, op, data(op))) return undefined;
+    const moves = plan(ctx, op).filter(({ shape }) => sizeOf(shape) > 0);
+    const build = (): (Call | undefined)[] => moves.map((m) =>
+      copyCall(m.shape, { address: ctx.address(op.node.inputs[m.from]), ...m.src }, { address: ctx.address(op.node.outputs[m.to]), ...m.dst }));
+    return moves.every((m) => copyCall(m.shape, { address: 0, ...m.src }, { address: 0, ...m.dst })) ? { kernel: 'b32_copy', build: () => build() as Call[] } : undefined;
+  };
+}
+
+const whole = (shape: Shape): { offset: number; strides: readonly number[] } => ({ offset: 0, strides: stridesOf(shape) });
+
+const view = (viewOf: (op: Operation) => { shape: Shape; strides: readonly number[] }): Lower =>
+  lowerMoves((_ctx, op) => {
+    const { shape, strides } = viewOf(op);
+    return [{ shape, from: 0, to: 0, src: { offset: 0, strides }, dst: whole(shape) }];
+  });
+
+const lowerSlice = lowerMoves((ctx, op) => {
+  const strides = stridesOf(input(op, 0).shape), parts = cuts(op), { shape } = ctx.typed(op.node.outputs[0]);
+  const offset = parts.reduce((sum, { start }, d) => sum + start * strides[d], 0);
+  return [{ shape, from: 0, to: 0, src: { offset, strides: parts.map(({ step }, d) => step * strides[d]) }, dst: whole(shape) }];
+});
+
+const lowerConcat = lowerMoves((ctx, op) => {
+  const { shape } = ctx.typed(op.node.outputs[0]), axis = axisOf(op, num(op, 'axis'), shape.length), strides = stridesOf(shape);
+  let start = 0;
+  return op.inputs.map((_, i) => {
+    const part = input(op, i).shape, move = { shape: part, from: i, to: 0, src: whole(part), dst: { offset: start * strides[axis], strides } };
+    start += part[axis];
+    return move;
+  });
+}, (op) => op.inputs);
+
+const lowerSplit = lowerMoves((ctx, op) => {
+  const { shape } = input(op, 0), axis = axisOf(op, num(op, 'axis', 0), shape.length), strides = stridesOf(shape);
+  let start = 0;
+  return op.node.outputs.flatMap((name, i) => {
+    const part = ctx.typed(name).shape, move = { shape: part, from: 0, to: i, src: { offset: start * strides[axis], strides }, dst: whole(part) };
+    start += part[axis];
+    return name ? [move] : [];
+  });
+});
+
+/** Constant padding: the output is filled, then the input copied to its place. */
+const lowerPad: Lower = (ctx, op) => {
+  const pads = padding(op), { shape } = input(op, 0), out = ctx.typed(op.node.outputs[0]).shape;
+  const value = op.inputs[2] ? op.inputs[2].value : undefined;
+  const plain = text(op, 'mode', 'constant') === 'constant' && pads.every(({ before, after }) => before >= 0 && after >= 0) && (!op.inputs[2] || value);
+  if (!plain || input(op, 0).type !== 'float32' || sizeOf(shape) === 0) return undefined;
+  const filler = value ? numbersOf(value)[0] : 0, strides = stridesOf(out), offset = pads.reduce((sum, { before }, d) => sum + before * strides[d], 0);
+  const place = (): Call | undefined => copyCall(shape, { address: ctx.address(op.node.inputs[0]), ...whole(shape) }, { address: ctx.address(op.node.outputs[0]), offset, strides });
+  if (joinAxes(shape, [stridesOf(shape), strides]).shape.length > RANK) return undefined;
+  // The clamp kernel with equal bounds writes that number everywhere.
+  const fill = (): Call => ({ kernel: 'f32_clamp', job: { x: ctx.address(op.node.outputs[0]), y: ctx.address(op.node.outputs[0]), length: sizeOf(out), a: filler, b: filler } });
+  return { kernel: 'b32_copy', build: () => [fill(), place() as Call] };
+};
+
+/** Two neighbours and the weight of the second, or undefined for a tap that reads more. */
+function pairOf({ places, weights }: ResizeTap): [low: number, high: number, weight: number] | undefined {
+  if (places.length === 1 && weights[0] === 1) return [places[0], places[0], 0];
+  return places.length === 2 ? [places[0], places[1], weights[1]] : undefined;
+}
+
+const lowerResize: Lower = (ctx, op) => {
+  const { shape, type } = input(op, 0), axes = resizeAxes(op), rank = shape.length;
+  const still = axes.slice(0, Math.max(0, rank - 2)).every((axis) => axis.out === axis.size && axis.scale === 1);
+  if (type !== 'float32' || rank < 2 || !still) return undefined;
+  const [rows, cols] = axes.slice(rank - 2).map((axis) => tapsOf(op, axis).map(pairOf));
+  if ([...rows, ...cols].some((pair) => !pair)) return undefined;
+  const width = shape[rank - 1], [outHeight, outWidth] = [rows.length, cols.length];
+  const table = (name: string, pairs: typeof rows, at: 0 | 1 | 2, unit: number): number =>
+    ctx.upload(`${op.node.name}|${name}|${shape.join()}|${outHeight}x${outWidth}`, () => {
+      const values = pairs.map((pair) => pair![at] * unit);
+      return at === 2 ? Float32Array.from(values) : Uint32Array.from(values);
+    });
+  const job = () => ({
+    x: ctx.address(op.node.inputs[0]), y: ctx.address(op.node.outputs[0]), planes: sizeOf(shape.slice(0, rank - 2)), plane: sizeOf(shape.slice(rank - 2)) * 4,
+    outHeight, outWidth, rowLow: table('rowLow', rows, 0, width * 4), rowHigh: table('rowHigh', rows, 1, width * 4), rowWeight: table('rowWeight', rows, 2, 1),
+    colLow: table('colLow', cols, 0, 4), colHigh: table('colHigh', cols, 1, 4), colWeight: table('colWeight', cols, 2, 1),
+  });
+  return { kernel: 'f32_resize', build: () => [{ kernel: 'f32_resize', job: job() }] };
+};
+
+export const moves: Readonly<Record<string, Lower>> = {
+  ...Object.fromEntries(Object.entries(views).map(([name, viewOf]) => [name, view(viewOf)])),
+  Slice: lowerSlice,
+  Concat: lowerConcat,
+  Split: lowerSplit,
+  Pad: lowerPad,
+  Resize: lowerResize,
+};

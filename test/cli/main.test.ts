@@ -1,0 +1,114 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { main } from '../../src/cli/main.ts';
+import { readOnnx } from '../../src/io/onnx/index.ts';
+import { granularities } from '../../src/prune/index.ts';
+import { zoo } from '../../src/graph/zoo/index.ts';
+
+interface Outcome { code: number; out: string; err: string }
+
+async function burin(...argv: string[]): Promise<Outcome> {
+  const outcome: Outcome = { code: -1, out: '', err: '' };
+  outcome.code = await main(argv, {
+    out: (text) => { outcome.out += text; },
+    err: (text) => { outcome.err += text; },
+    width: 100, color: false, live: false,
+  });
+  return outcome;
+}
+
+const test = suite<{ folder: string }>('cli');
+test.before((context) => { context.folder = mkdtempSync(join(tmpdir(), 'burin-cli-')); });
+test.after((context) => rmSync(context.folder, { recursive: true }));
+
+test('general help lists the commands', async () => {
+  const { code, out, err } = await burin('--help');
+  assert.equal([code, err], [0, '']);
+  for (const name of ['report', 'inspect', 'run', 'prune']) assert.match(out, new RegExp(`^  ${name} `, 'm'));
+});
+
+test('help of a command lists its options, the keys of its tables and examples', async () => {
+  const { code, out } = await burin('report', '--help');
+  assert.is(code, 0);
+  for (const key of [...Object.keys(zoo), ...Object.keys(granularities), 'magnitude', 'csr', 'wasm', '--sweep', 'Examples', 'block(R,C)']) assert.ok(out.includes(key), key);
+  for (const name of ['run', 'prune']) assert.match((await burin(name, '--help')).out, /Usage: burin \w+ MODEL[^]*Examples/);
+  for (const line of out.split('\n')) assert.ok(line.length <= 100, line);
+});
+
+const usageErrors: readonly (readonly [argv: string[], message: RegExp])[] = [
+  [[], /needs a command, one of report, inspect, run, prune/],
+  [['cook'], /got 'cook'/],
+  [['constructor'], /got 'constructor'/],
+  [['report'], /needs one MODEL, got none/],
+  [['report', 'a.onnx', 'b.onnx'], /needs one MODEL, got 2/],
+  [['report', 'a.onnx', '--nonsense'], /--nonsense/],
+  [['report', 'a.onnx', '--samples', 'many'], /--samples needs a whole number from 1 to 100000, got 'many'/],
+  [['report', 'a.onnx', '--sparsity', '90'], /--sparsity needs a number from 0 to 1, got '90'/],
+  [['report', 'a.onnx', '--sparsity', ''], /--sparsity needs/],
+  [['report', 'a.onnx', '--criterion', 'taste', '--sparsity', '0.5'], /--criterion needs one of magnitude/],
+  [['report', 'a.onnx', '--granularity', 'crumb', '--sparsity', '0.5'], /crumb/],
+  [['report', 'a.onnx', '--granularity', 'filter'], /--granularity needs --sparsity/],
+  [['report', 'a.onnx', '--scope', 'galaxy', '--sparsity', '0.5'], /--scope needs one of layer, model, or N:M/],
+  [['report', 'a.onnx', '--scope', '2:4', '--sparsity', '0.5'], /fixes the sparsity/],
+  [['report', 'a.onnx', '--scope', '2:4', '--sweep', '0.5'], /--sweep needs --scope layer or model/],
+  [['report', 'a.onnx', '--format', 'csr,zip'], /--format needs some of dense, csr.*got 'zip'/],
+  [['report', 'a.onnx', '--provider', 'abacus'], /--provider needs some of wasm/],
+  [['report', 'a.onnx', '--shape', 'x=1xtwo'], /--shape needs NAME=1x3x224x224/],
+  [['report', 'a.onnx', '--shape', '1x2'], /--shape needs NAME/],
+  [['prune', 'a.onnx', '-o', 'b.onnx'], /needs --sparsity/],
+  [['prune', 'a.onnx', '--sparsity', '0.5'], /needs -o FILE/],
+  [['prune', 'zoo:nothing', '--sparsity', '0.5', '-o', 'b.onnx'], /one of lenet-300-100/],
+  [['prune', 'zoo:vgg16@big', '--sparsity', '0.5', '-o', 'b.onnx'], /zoo:NAME@PIXELS/],
+  [['run', 'zoo:lenet-300-100', '--input', 'other=sin'], /--input needs one of/],
+];
+
+for (const [argv, message] of usageErrors) {
+  test(`usage: ${argv.join(' ') || 'nothing'}`, async () => {
+    const { code, out, err } = await burin(...argv);
+    assert.match(err, message);
+    assert.match(err, /\nTry: burin .*--help\n$/);
+    assert.equal([code, out], [2, '']);
+    assert.not.match(err, /^\s+at /m);
+  });
+}
+
+test('a file that is not there, a folder, bytes that are no model: exit code 1, the message and no stack', async ({ folder }) => {
+  const junk = join(folder, 'junk.onnx');
+  writeFileSync(junk, 'this is no model');
+  for (const path of [join(folder, 'absent.onnx'), folder, junk]) {
+    const { code, err } = await burin('prune', path, '--sparsity', '0.5', '-o', join(folder, 'x.onnx'));
+    assert.is(code, 1, err);
+    assert.match(err, /^burin: /);
+    assert.not.match(err, /^\s+at |--help/m);
+  }
+  assert.match((await burin('prune', junk, '--sparsity', '0.5', '-o', join(folder, 'x.onnx'), '--debug')).err, /^\s+at /m);
+});
+
+test('a result that could not be put down is refused before the work', async ({ folder }) => {
+  const { code, err } = await burin('report', 'zoo:vgg16', '--json', join(folder, 'no', 'where.json'));
+  assert.is(code, 1);
+  assert.match(err, /a folder that exists/);
+});
+
+test('prune writes an ONNX file with the zeros asked for', async ({ folder }) => {
+  const file = join(folder, 'pruned.onnx');
+  const { code, out, err } = await burin('prune', 'zoo:lenet-300-100', '--sparsity', '0.9', '-o', file, '--sparse-initializers');
+  assert.is(code, 0, err);
+  assert.match(out, /26\.6 k of 266 k weights in 3 layers are left \(10 %\)/);
+  const graph = readOnnx(new Uint8Array(readFileSync(file)));
+  const zeros = [...graph.constants.values()].flatMap((tensor) => [...tensor.data as Float32Array]).filter((value) => value === 0).length;
+  assert.ok(zeros >= 239_580, `${zeros}`);
+});
+
+test('layers that do not fit are named and left, or refused with --strict', async ({ folder }) => {
+  const argv = ['prune', 'zoo:resnet20-cifar', '--scope', '2:4', '-o', join(folder, 'nm.onnx')];
+  const lax = await burin(...argv);
+  assert.is(lax.code, 0);
+  assert.match(lax.err, /^left as it was: conv1: .*got 3/m);
+  assert.is((await burin(...argv, '--strict')).code, 1);
+});
+
+test.run();

@@ -1,0 +1,123 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BurinError } from '../../src/expect.ts';
+import { compare } from '../../src/measure/compare.ts';
+import { breakEvenOf, search } from '../../src/measure/curve.ts';
+import { promisedMs } from '../../src/measure/explain.ts';
+import { fill, shapeOf } from '../../src/measure/feeds.ts';
+import { ratio } from '../../src/measure/record.ts';
+import { bytesMoved, rooflineMs, rooflineSpeedup } from '../../src/measure/roofline.ts';
+import { counted, denseLayers, fakeEdition, sparseLayers } from './fake.ts';
+
+const near = (a: number | null, b: number): void => assert.ok(a !== null && Math.abs(a - b) < 1e-9, `${a} is not ${b}`);
+
+const editions = (log: string[] = []) => ({ dense: fakeEdition(denseLayers, [1, 2, 3], log, 'd'), sparse: fakeEdition(sparseLayers, [1, 2, 3.0001], log, 's') });
+
+test('a report holds totals, layers and their ratios', async () => {
+  const report = await compare({ model: 'm', ...editions(), counted, feeds: {}, samples: 12 });
+  const { totals, layers } = report;
+  near(totals.denseMs, 10);
+  near(totals.sparseMs, 7.5);
+  near(totals.measuredSpeedup, 10 / 7.5);
+  near(totals.efficiency, 10 / 7.5 / 2.5);
+  assert.ok(totals.maxAbsError > 0.00009 && totals.maxAbsError < 0.00011);
+  const a = layers[1];
+  near(a.theoreticalSpeedup, 4);
+  near(a.measuredSpeedup, 4 / 1.5);
+  near(a.sparsity, 0.75);
+  assert.equal([a.name, a.format, a.nnz, a.macs], ['a', 'csr', 10, 400]);
+  assert.is(layers[3].theoreticalSpeedup, 1);
+  assert.is(JSON.stringify(JSON.parse(JSON.stringify(report))), JSON.stringify(report));
+});
+
+test('losses add up to the difference between promise and clock', async () => {
+  const { totals, losses, explanation } = await compare({ model: 'm', ...editions(), counted, feeds: {} });
+  near(losses.reduce((sum, loss) => sum + loss.ms, 0), totals.sparseMs - promisedMs(totals));
+  const by = Object.fromEntries(losses.map((loss) => [loss.cause, loss.ms]));
+  near(by.kernels, 1.5 - 4 / 4);
+  near(by.leftDense, 4 - 4 / 2);
+  near(by.otherOperations, 0.5 - 0.5 / 2.5);
+  near(by.unpruned, 1 + 1 + 2 - 9 / 2.5);
+  assert.match(explanation[0], /10\.0 ms would become 4\.00 ms \(2\.50×\)\. Measured: 7\.50 ms, which is 3\.50 ms more/);
+  assert.match(explanation[1], /^1 pruned layer stays dense.*2\.00 ms/);
+});
+
+test('editions take turns, and the first run of a turn is not counted', async () => {
+  const log: string[] = [];
+  const pair = editions(log);
+  const report = await compare({ model: 'm', ...pair, counted, feeds: {}, samples: 12 });
+  assert.is(log.slice(-6).join(''), 'dssdds');
+  assert.equal(pair.dense.asked.slice(-3), [6, 6, 3]);
+  assert.is(report.samples, 12);
+  near(report.spread.denseMs, 0);
+});
+
+test('a wrong kernel is not timed', async () => {
+  const dense = fakeEdition(denseLayers, [1, 2, 3]);
+  for (const [output, message] of [[[1, 2, 3.5], /agree within 0\.00400, got a difference of 0\.500/], [[1, 2, NaN], /agree/], [[1, 2], /the same shape/]] as const) {
+    const sparse = fakeEdition(sparseLayers, [...output]);
+    const error = await compare({ model: 'm', dense, sparse, counted, feeds: {} }).then(() => undefined, (e: BurinError) => e);
+    assert.is(error?.kind, 'device');
+    assert.match(error!.message, message);
+    assert.equal([...dense.asked, ...sparse.asked], []);
+  }
+  const nan = await compare({ model: 'm', dense: fakeEdition(denseLayers, [NaN]), sparse: fakeEdition(sparseLayers, [NaN]), counted, feeds: {} })
+    .then(() => undefined, (e: BurinError) => e);
+  assert.match(nan?.message ?? '', /finite values to compare/);
+});
+
+test('steps that one plan splits and the other fuses stand in one row', async () => {
+  const dense = fakeEdition([{ name: 'conv', ms: 2, macs: 10, size: 4, nnz: 2 }, { name: 'relu', ms: 1 }, { name: 'copy', ms: 1 }]);
+  const sparse = fakeEdition([{ name: 'conv', ms: 1, macs: 10, size: 4, nnz: 2, parts: ['relu'] }]);
+  const { layers } = await compare({ model: 'm', dense, sparse, counted, feeds: {} });
+  assert.equal(layers.map((l) => [l.name, l.denseMs, l.sparseMs]), [['conv', 3, 1], ['copy', 1, 0]]);
+  assert.is(layers[1].measuredSpeedup, null);
+});
+
+test('ratios without a finite value are null', () => {
+  assert.equal([ratio(6, 3), ratio(0, 0), ratio(1, 0)], [2, 1, null]);
+});
+
+const curve = (...points: [number, number][]) => points.map(([sparsity, measured]) => ({ sparsity, theoretical: 1 / (1 - sparsity), measured }));
+
+test('the break-even is where the curve crosses 1 for good', () => {
+  near(breakEvenOf(curve([0, 0.5], [0.5, 0.9], [0.7, 1.1], [0.9, 3])), 0.6);
+  near(breakEvenOf(curve([0, 1.1], [0.5, 0.8], [0.7, 1.2])), 0.6);
+  assert.is(breakEvenOf(curve([0.5, 1.5], [0.9, 3])), null);
+  assert.is(breakEvenOf(curve([0.5, 0.5], [0.9, 0.9])), null);
+});
+
+test('the search halves the interval of the crossing', async () => {
+  const asked: number[] = [];
+  const point = async (sparsity: number) => {
+    asked.push(sparsity);
+    return { sparsity, theoretical: 1 / (1 - sparsity), measured: 1 / (0.2 + 1.3 * (1 - sparsity)) };
+  };
+  const { curve: found, breakEven } = await search(point, [0, 0.8], 2);
+  assert.equal(asked, [0, 0.8, 0.4, 0.2]);
+  assert.equal(found.map((p) => p.sparsity), [0, 0.2, 0.4, 0.8]);
+  assert.ok(Math.abs(breakEven! - 5 / 13) < 0.01, `${breakEven}`);
+});
+
+test('roofline: arithmetic or memory, whichever takes longer', () => {
+  const machine = { gflops: 50, gigabytesPerSecond: 10 };
+  near(rooflineMs({ flops: 50e6, bytes: 1e6 }, machine), 1);
+  near(rooflineMs({ flops: 50e6, bytes: 100e6 }, machine), 10);
+  near(bytesMoved({ activations: 100, weights: 10, indexBytes: 2 }), 460);
+  near(rooflineSpeedup([{ flops: 100e6, bytes: 0 }], [{ flops: 10e6, bytes: 5e6 }], machine), 4);
+  assert.throws(() => rooflineMs({ flops: 1, bytes: 1 }, { gflops: 0, gigabytesPerSecond: 1 }), /above 0/);
+});
+
+test('inputs are made up in the shape asked for', () => {
+  const x = { name: 'x', type: 'float32', dims: ['n', 2] } as const;
+  assert.throws(() => shapeOf(x), /every dimension, got 'n'; give its shape, e\.g\. x=1x2/);
+  assert.throws(() => shapeOf(x, [3, 3]), /a shape that fits/);
+  const sin = fill(x, shapeOf(x, [2, 2]));
+  near(sin.data[1] as number, Math.fround(Math.sin(0.37)));
+  const [a, b] = [fill(x, [1, 2], 'random', 1), fill(x, [1, 2], 'random', 2)];
+  assert.not.equal(a.data, b.data);
+  assert.throws(() => fill(x, [1, 2], 'noise'), /one of sin, random, zeros/);
+  assert.equal([...fill({ name: 'i', type: 'int64', dims: [2] }, [2]).data], [0n, 0n]);
+});
+
+test.run();

@@ -1,0 +1,87 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Report } from '../../src/measure/record.ts';
+import { count, ms, number, percent, times } from '../../src/measure/words.ts';
+import { reportJson } from '../../src/report/json.ts';
+import { reportMarkdown } from '../../src/report/markdown.ts';
+import { reportText } from '../../src/report/text.ts';
+import { headline } from '../../src/report/words.ts';
+import { fakeReport, fullReport } from './fake.ts';
+
+const broken = /\bNaN\b|undefined|Infinity|\[object/;
+
+test('numbers are short and never broken', () => {
+  assert.equal([0, 0.00123, 0.0123, 0.123, 1.234, 12.34, 1234].map(number), ['0', '0.0012', '0.012', '0.12', '1.23', '12.3', '1234']);
+  assert.equal([2, 0.85, 12.345, 123].map(times), ['2.00×', '0.85×', '12.3×', '123×']);
+  assert.equal([0, 0.05, 0.5, 0.72, 0.995, 1].map(percent), ['0 %', '5.0 %', '50 %', '72 %', '99.5 %', '100 %']);
+  assert.equal([7, 999, 1000, 117_130_000, 3e9].map(count), ['7', '999', '1.00 k', '117 M', '3.00 G']);
+  assert.equal([null, undefined, NaN, Infinity].map(ms), ['–', '–', '–', '–']);
+});
+
+test('the headline says promise, gift and share', () => {
+  const totals = { ...fakeReport().totals, measuredSpeedup: 1.45, efficiency: 0.72 };
+  const masked = (value: number | null) => ({ ...totals.theoreticalSpeedup, masked: value });
+  assert.is(headline(fakeReport({ totals: { ...totals, theoreticalSpeedup: masked(2.01) } })), 'The mask promises 2.01×. This device gives 1.45×: 72 % of the promise.');
+  assert.match(headline(fakeReport({ totals: { ...totals, measuredSpeedup: 0.8 } })), /gives 0\.80×, slower than without it:/);
+  assert.match(headline(fakeReport({ totals: { ...totals, theoreticalSpeedup: masked(null), efficiency: null } })), /Nothing of this network is left/);
+  assert.match(headline(fakeReport({ totals: { ...totals, macs: { ...totals.macs, masked: totals.macs.dense } } })), /No weight/);
+});
+
+test('the text fits the width and drops columns, not meaning', () => {
+  for (const width of [60, 80, 100, 160]) {
+    const text = reportText(fullReport(), { width });
+    assert.not.match(text, broken);
+    assert.not.match(text, /\x1b/);
+    const longest = Math.max(...text.split('\n').map((line) => [...line].length));
+    assert.ok(longest <= width, `${longest} columns in ${width}`);
+    for (const word of ['dense ms', 'sparse ms', 'measured', 'masked', 'effective', 'in bounds', 'onnxruntime-web']) assert.match(text, word);
+  }
+  assert.match(reportText(fullReport(), { width: 200 }), /kernel/);
+  assert.not.match(reportText(fullReport(), { width: 70 }), /kernel {2}/);
+});
+
+test('columns are aligned', () => {
+  const lines = reportText(fakeReport(), { width: 120 }).split('\n');
+  const head = lines.findIndex((line) => line.startsWith('layer '));
+  const end = lines[head].indexOf('dense ms') + 'dense ms'.length;
+  for (const line of lines.slice(head + 1, head + 10)) assert.match(line.slice(0, end), /\s[\d.]+$/);
+});
+
+test('only the slowest layers are listed when asked, the rest in one line', () => {
+  const text = reportText(fakeReport(), { layers: 5 });
+  assert.match(text, /… and 24 smaller layers: dense [\d.]+ ms, sparse [\d.]+ ms/);
+  assert.is(text.match(/^model\//gm)?.length, 5);
+});
+
+test('colours only when asked', () => {
+  assert.match(reportText(fakeReport(), { color: true }), /\x1b\[1m/);
+});
+
+test('Markdown has tables with as many cells in every row', () => {
+  const text = reportMarkdown(fullReport());
+  assert.not.match(text, broken);
+  assert.match(text, /^## ppocr\\_cls$/m);
+  assert.match(text, /stem & \\<first\\> conv/);
+  const cells = (line: string): number => line.replace(/\\\|/g, '').split('|').length;
+  for (const block of text.split('\n\n').filter((b) => b.startsWith('|'))) {
+    const counts = new Set(block.split('\n').map(cells));
+    assert.is(counts.size, 1, block.slice(0, 80));
+  }
+  for (const title of ['Where the difference went', 'Speedup against sparsity', 'Other engines', 'Layers', 'How it was measured']) assert.match(text, `### ${title}`);
+});
+
+test('JSON carries the record that was agreed on', () => {
+  const report = JSON.parse(reportJson(fullReport())) as Report;
+  assert.not.match(reportJson(fullReport()), broken);
+  for (const key of ['model', 'environment', 'totals', 'layers']) assert.ok(key in report, key);
+  for (const key of ['runtime', 'engine', 'cpu', 'threads', 'simd']) assert.ok(key in report.environment, key);
+  for (const key of ['params', 'nonzeroParams', 'compressionRatio', 'macs', 'theoreticalSpeedup', 'denseMs', 'sparseMs', 'measuredSpeedup', 'efficiency', 'maxAbsError']) {
+    assert.ok(key in report.totals, key);
+  }
+  for (const key of ['name', 'op', 'shape', 'format', 'kernel', 'sparsity', 'nnz', 'macs', 'denseMs', 'sparseMs', 'theoreticalSpeedup', 'measuredSpeedup', 'efficiency']) {
+    assert.ok(report.layers.every((layer) => key in layer), key);
+  }
+  assert.equal(report, fullReport());
+});
+
+test.run();
