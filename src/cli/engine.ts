@@ -6,7 +6,7 @@ export const engineOptions = {
   format: { type: 'string', value: 'NAMES', about: 'formats the plan may choose from; all if absent' },
   threads: { type: 'string', value: 'N', about: 'threads; 1 if absent' },
   tune: { type: 'string', value: 'NAME', about: 'how kernels are chosen: measure (the default) or predict' },
-  shape: { type: 'string', value: 'NAME=1x3x48x192', multiple: true, about: 'shape of an input whose file leaves it open; may be repeated' },
+  shape: { type: 'string', value: 'NAME=1x3x48x192', multiple: true, about: 'shape of an input whose file leaves it open; repeatable' },
 } satisfies Options;
 
 const tunings = ['measure', 'predict'] as const;

@@ -3,6 +3,9 @@ import { main } from './main.ts';
 
 const { stdout, stderr, env } = process;
 
+/** A reader that has seen enough (`| head`) is no failure. */
+stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code !== 'EPIPE') throw error; });
+
 /** https://no-color.org: any value that is not empty turns colours off. */
 const color = stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
 

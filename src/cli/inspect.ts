@@ -1,32 +1,30 @@
-import { count, percent, several } from '../measure/words.ts';
+import { count, percent } from '../measure/words.ts';
+import type { Inspection } from '../measure/work.ts';
+import type { TableColumn } from '../report/text.ts';
 import { shapesFrom, type Command, type Io } from './command.ts';
 import { loadModel, modelChoices, modelOptions } from './model.ts';
 
-type Inspection = ReturnType<typeof import('../measure/work.ts')['inspect']>;
-
 async function print({ model, convention, totals, layers }: Inspection, io: Io): Promise<void> {
   const { textTable } = await import('../report/text.ts');
-  const counted = layers.filter((layer) => layer.macs > 0 || layer.params > 0);
-  const column = (head: string, cells: string[], spare = 0): Parameters<typeof textTable>[0][number] => ({ head, cells, right: true, spare });
+  const column = (head: string, cells: string[], spare = 0): TableColumn => ({ head, cells, right: true, spare });
   const table = textTable([
-    { ...column('layer', counted.map((layer) => layer.name)), right: false },
-    { ...column('operation', counted.map((layer) => layer.op), 1), right: false },
-    column('parameters', counted.map((layer) => String(layer.params))),
-    column('zeros', counted.map((layer) => (layer.params ? percent(1 - layer.nonzero / layer.params) : ''))),
-    column(convention, counted.map((layer) => String(layer.macs))),
-    column('share', counted.map((layer) => percent(totals.macs ? layer.macs / totals.macs : 0)), 2),
+    { ...column('layer', layers.map((layer) => layer.name)), right: false },
+    { ...column('operation', layers.map((layer) => layer.op), 1), right: false },
+    column('parameters', layers.map((layer) => String(layer.params))),
+    column('zeros', layers.map((layer) => (layer.params ? percent(1 - layer.nonzero / layer.params) : ''))),
+    column(convention, layers.map((layer) => String(layer.macs))),
+    column('share', layers.map((layer) => percent(totals.macs ? layer.macs / totals.macs : 0)), 2),
   ], io.width);
   const zeros = percent(totals.params ? 1 - totals.nonzeroParams / totals.params : 0);
-  io.out(`${model}: ${count(totals.params)} parameters (${totals.params}), ${zeros} zeros, ${count(totals.macs)} (${totals.macs}) by ${convention}\n\n${table}\n`);
-  const free = layers.length - counted.length;
-  if (free) io.out(`and ${several(free, 'operation')} without parameters or count\n`);
+  const params = `${count(totals.params)} parameters (${totals.params}), ${zeros} zeros`;
+  io.out(`${model}: ${params}, ${count(totals.macs)} (${totals.macs}) by ${convention}\n\n${table}\n`);
 }
 
 export const command: Command = {
   operands: 'MODEL',
   options: {
     convention: { type: 'string', value: 'NAME', about: 'how operations are counted; macs if absent' },
-    shape: { type: 'string', value: 'NAME=1x3x48x192', multiple: true, about: 'shape of an input whose file leaves it open; may be repeated' },
+    shape: { type: 'string', value: 'NAME=1x3x48x192', multiple: true, about: 'shape of an input whose file leaves it open; repeatable' },
     ...modelOptions,
     json: { type: 'boolean', about: 'print the record as JSON' },
   },

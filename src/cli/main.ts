@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { BurinError } from '../expect.ts';
 import { wrap } from '../report/wrap.ts';
-import { Arguments, UsageError, type Command, type Io } from './command.ts';
+import { Arguments, UsageError, type Command, type Io, type Options } from './command.ts';
 
 interface Entry {
   readonly about: string;
@@ -42,11 +42,9 @@ burin COMMAND --help tells more.
 }
 
 async function commandHelp(name: string, command: Command, { width }: Io): Promise<string> {
-  const options = Object.entries({ ...command.options, ...common }).map(([key, option]) => {
-    const short = 'short' in option && option.short ? `-${option.short}, ` : '';
-    const value = 'value' in option && option.value ? ` ${option.value}` : '';
-    return [`${short}--${key}${value}`, option.about] as const;
-  });
+  const all: Options = { ...command.options, ...common };
+  const options = Object.entries(all).map(([key, { short, value, about }]) =>
+    [`${short ? `-${short}, ` : ''}--${key}${value ? ` ${value}` : ''}`, about] as const);
   const choices = Object.entries(await command.choices()).map(([key, keys]) => [key, keys.join(', ')] as const);
   return `Usage: burin ${name} ${command.operands} [options]
 
@@ -65,8 +63,9 @@ ${command.examples.map(([line, why]) => `  # ${why}\n  ${line}`).join('\n')}
 
 function parse(argv: readonly string[], command: Command): Arguments {
   try {
-    const options = Object.fromEntries(Object.entries({ ...command.options, ...common })
-      .map(([name, option]) => [name, { type: option.type, multiple: 'multiple' in option && option.multiple === true, ...('short' in option && option.short && { short: option.short }) }]));
+    const all: Options = { ...command.options, ...common };
+    const options = Object.fromEntries(Object.entries(all)
+      .map(([name, { type, multiple = false, short }]) => [name, { type, multiple, ...(short && { short }) }]));
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
     return new Arguments(positionals, values);
   } catch (error) {

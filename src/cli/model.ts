@@ -22,7 +22,8 @@ export const modelOptions = {
 
 async function zooModel(spec: string, seed: number): Promise<Model> {
   const [name, pixels] = spec.split('@');
-  if (pixels !== undefined && !/^[1-9]\d{0,4}$/.test(pixels)) throw new UsageError(`zoo:NAME@PIXELS needs a whole number of pixels, got '${pixels}'`);
+  const whole = pixels === undefined || /^[1-9]\d{0,4}$/.test(pixels);
+  if (!whole) throw new UsageError(`zoo:NAME@PIXELS needs a whole number of pixels, got '${pixels}'`);
   const { zooGraph } = await import('../graph/zoo/index.ts');
   return { name: spec, graph: zooGraph(name, { seed, ...(pixels && { input: Number(pixels) }) }) };
 }

@@ -36,7 +36,8 @@ async function reportOf({ name, graph }: Model, plan: Plan, io: Io): Promise<Rep
   try {
     const pruned = sparsity === undefined ? graph : await prunedBy(graph, manner, { sparsity, io });
     const { criterion, granularity, scope } = manner;
-    const report = await measure(pruned, { ...given, model: name, ...(sparsity !== undefined && { pruning: { criterion, granularity, scope, sparsity } }) });
+    const pruning = sparsity === undefined ? undefined : { criterion, granularity, scope, sparsity };
+    const report = await measure(pruned, { ...given, model: name, pruning });
     return sparsities ? { ...report, ...(await sweep(graph, sparsities, { ...given, pruning: manner })) } : report;
   } finally {
     progress.end();

@@ -11,8 +11,8 @@ import { progressOn } from './progress.ts';
 
 /** What is given for each input: a file or the name of a filling. A lone input needs no name. */
 function sourcesFrom(args: Arguments, inputs: readonly ValueInfo[]): Map<string, string> {
-  const named = args.texts('input').map((text) =>
-    (!text.includes('=') && inputs.length === 1 ? [inputs[0].name, text] : splitName(text, 'input', 'NAME=FILE or NAME=random')) as [string, string]);
+  const named = args.texts('input').map((text): [string, string] =>
+    (!text.includes('=') && inputs.length === 1 ? [inputs[0].name, text] : splitName(text, 'input', 'NAME=FILE or NAME=random')));
   const stranger = named.find(([name]) => !inputs.some((input) => input.name === name));
   if (stranger) throw new UsageError(`--input needs one of ${inputs.map((input) => input.name).join(', ')}, got '${stranger[0]}'`);
   return new Map(named);
@@ -43,7 +43,8 @@ function describe(name: string, tensor: Tensor): string {
   const order = values.map((_, i) => i).sort((a, b) => values[b] - values[a]);
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const largest = order.slice(0, 5).map((i) => `[${i}] ${number(values[i])}`).join('  ');
-  return `${name} ${tensor.type} [${tensor.dims.join(', ')}]: ${number(values[order.at(-1)!])} to ${number(values[order[0]])}, mean ${number(mean)}\n  largest: ${largest}`;
+  const [least, most] = [order.at(-1)!, order[0]].map((i) => number(values[i]));
+  return `${name} ${tensor.type} [${tensor.dims.join(', ')}]: ${least} to ${most}, mean ${number(mean)}\n  largest: ${largest}`;
 }
 
 /** A name of a value as a name of a file. */
@@ -62,7 +63,7 @@ async function put(outputs: Readonly<Record<string, Tensor>>, args: Arguments, i
 export const command: Command = {
   operands: 'MODEL',
   options: {
-    input: { type: 'string', value: '[NAME=]SOURCE', multiple: true, about: 'a .npy or .f32 file, or a filling; sin if absent; may be repeated' },
+    input: { type: 'string', value: '[NAME=]SOURCE', multiple: true, about: 'a .npy or .f32 file, or a filling; sin if absent' },
     output: { type: 'string', short: 'o', value: 'FOLDER', about: 'write each output there as .npy' },
     ...engineOptions,
     ...modelOptions,
@@ -71,7 +72,10 @@ export const command: Command = {
     ['burin run model.onnx --input image.npy -o out', 'one input from a file, outputs into a folder'],
     ['burin run zoo:lenet-5-caffe --input random --seed 1', 'made-up weights and input'],
   ],
-  choices: async () => ({ ...(await modelChoices()), filling: Object.keys((await import('../measure/feeds.ts')).fillings), ...(await engineChoices()) }),
+  choices: async () => {
+    const { fillings } = await import('../measure/feeds.ts');
+    return { ...(await modelChoices()), filling: Object.keys(fillings), ...(await engineChoices()) };
+  },
   run: async (args, io) => {
     const spec = args.only('MODEL');
     const shapes = shapesFrom(args.texts('shape'));
@@ -80,7 +84,9 @@ export const command: Command = {
     const { graph } = await loadModel(spec, seed);
     const sources = sourcesFrom(args, graph.inputs);
     const feeds: Record<string, Tensor> = {};
-    for (const input of graph.inputs) feeds[input.name] = await tensorFor(input, { source: sources.get(input.name) ?? 'sin', shape: shapes[input.name], seed });
+    for (const input of graph.inputs) {
+      feeds[input.name] = await tensorFor(input, { source: sources.get(input.name) ?? 'sin', shape: shapes[input.name], seed });
+    }
     const { SparseSession } = await import('../runtime/session.ts');
     const progress = progressOn(io);
     const dims = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, tensor.dims]));

@@ -5,7 +5,7 @@ import { producersOf, sortNodes } from './sort.ts';
 import type { Graph, Node, Typed, ValueInfo } from './graph.ts';
 import type { Arg, Call } from './ops/op.ts';
 
-/** What folding constants may still make and compute. What exceeds it stays in the graph: a few bytes of a file could fill memory or hours. */
+/** What folding may still make and compute. What exceeds it stays in the graph: a few bytes of a file could fill memory or hours. */
 interface Budget { elements: number; macs: number }
 
 /** 64 MiB of f32 and four times what the file holds itself; about a second or two of plain loops. */
@@ -150,7 +150,9 @@ export function inferShapes(graph: Graph, inputShapes: Readonly<Record<string, S
  * @throws BurinError `shape` for a free or contradicting dimension; `model` or `unsupported` for nodes that do not fit,
  * also where a shape depends on an input's data.
  */
-export function specialize(graph: Graph, inputShapes: Readonly<Record<string, Shape>> = {}): { graph: Graph; types: ReadonlyMap<string, Typed> } {
+export function specialize(
+  graph: Graph, inputShapes: Readonly<Record<string, Shape>> = {},
+): { graph: Graph; types: ReadonlyMap<string, Typed> } {
   const { types, values } = propagate(graph, inputShapes);
   const needed = new Set(graph.outputs.map(({ name }) => name));
   const nodes = graph.nodes.filter((node) => node.outputs.some((name) => name !== '' && !values.has(name))).reverse().filter((node) => {
@@ -208,7 +210,8 @@ export function evaluate(graph: Graph, feeds: Readonly<Record<string, Tensor>>):
     const types = inferNode(call);
     runNode(call).forEach((tensor, i) => {
       expect(sameShape(tensor.dims, types[i].shape) && tensor.type === types[i].type, {
-        kind: 'state', where: whereOf(node), needs: `the inferred ${types[i].type} [${types[i].shape}]`, got: `${tensor.type} [${tensor.dims}]`,
+        kind: 'state', where: whereOf(node), needs: `the inferred ${types[i].type} [${types[i].shape}]`,
+        got: `${tensor.type} [${tensor.dims}]`,
       });
       if (node.outputs[i]) set(node.outputs[i], tensor);
     });

@@ -45,7 +45,7 @@ function visit(root: Node, known: ReadonlySet<string>, producers: ReadonlyMap<st
     const loop = waiting.find((other) => open.has(other));
     if (loop) failCycle([...open], loop);
     if (waiting.length > 0) {
-      stack.push(waiting[0]);
+      for (const other of waiting.reverse()) stack.push(other);
       continue;
     }
     done.add(node);
@@ -55,8 +55,9 @@ function visit(root: Node, known: ReadonlySet<string>, producers: ReadonlyMap<st
 }
 
 function needs(node: Node, known: ReadonlySet<string>, producers: ReadonlyMap<string, Node>): Node[] {
+  const where = `node '${node.name}' (${node.op})`;
   return node.inputs.filter((name) => name !== '' && !known.has(name)).map((name) => producers.get(name)
-    ?? fail({ kind: 'model', where: `node '${node.name}' (${node.op})`, needs: 'inputs that exist', got: `'${name}', which nothing makes` }));
+    ?? fail({ kind: 'model', where, needs: 'inputs that exist', got: `'${name}', which nothing makes` }));
 }
 
 function failCycle(open: readonly Node[], loop: Node): never {

@@ -20,10 +20,13 @@ interface Header {
 }
 
 function headerText(bytes: Uint8Array): { text: string; start: number } {
-  expect(bytes.length >= 12 && String.fromCharCode(...bytes.subarray(0, 6)) === magic, { kind: 'file', where, needs: 'a NumPy file', got: 'other bytes' });
+  const known = bytes.length >= 12 && String.fromCharCode(...bytes.subarray(0, 6)) === magic;
+  expect(known, { kind: 'file', where, needs: 'a NumPy file', got: 'other bytes' });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const [begin, length] = bytes[6] === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
-  expect(begin + length <= bytes.length, { kind: 'file', where: `${where} byte ${begin}`, needs: `a header of ${length} bytes`, got: `${bytes.length - begin}` });
+  expect(begin + length <= bytes.length, {
+    kind: 'file', where: `${where} byte ${begin}`, needs: `a header of ${length} bytes`, got: `${bytes.length - begin}`,
+  });
   return { text: new TextDecoder().decode(bytes.subarray(begin, begin + length)), start: begin + length };
 }
 
@@ -33,12 +36,18 @@ function readHeader(bytes: Uint8Array): Header {
   const shape = /'shape':\s*\(([\d,\s]*)\)/.exec(text)?.[1];
   const type = Object.hasOwn(descriptions, description) ? descriptions[description as keyof typeof descriptions] : undefined;
   expect(shape !== undefined, { kind: 'file', where, needs: 'a shape in its header', got: show(text.trim()) });
-  if (!type) return fail({ kind: 'unsupported', where, needs: `elements of ${Object.keys(descriptions).join(' ')}`, got: show(description) });
-  expect(!/'fortran_order':\s*True/.test(text), { kind: 'unsupported', where, needs: 'rows in C order', got: 'Fortran order', remedy: 'save numpy.ascontiguousarray(x)' });
+  const types = Object.keys(descriptions).join(' ');
+  if (!type) return fail({ kind: 'unsupported', where, needs: `elements of ${types}`, got: show(description) });
+  expect(!/'fortran_order':\s*True/.test(text), {
+    kind: 'unsupported', where, needs: 'rows in C order', got: 'Fortran order', remedy: 'save numpy.ascontiguousarray(x)',
+  });
   return { type, dims: shape.split(',').map((dim) => dim.trim()).filter((dim) => dim !== '').map(Number), start };
 }
 
-/** A tensor from the bytes of a NumPy `.npy` file. @throws BurinError `file` where they are damaged, `unsupported` for other types or orders */
+/**
+ * A tensor from the bytes of a NumPy `.npy` file.
+ * @throws BurinError `file` where they are damaged, `unsupported` for other types or orders
+ */
 export function readNpy(bytes: Uint8Array): Tensor {
   const { type, dims, start } = readHeader(bytes);
   const [have, needs] = [bytes.length - start, sizeOf(dims) * bytesOf(type)];

@@ -15,7 +15,8 @@ export interface Tolerance {
 export function maxAbsErrorOf(want: Readonly<Record<string, Tensor>>, got: Readonly<Record<string, Tensor>>, tolerance: Tolerance): number {
   let worst = 0;
   for (const [name, tensor] of Object.entries(want)) {
-    const other = got[name] ?? fail({ kind: 'device', where: `output '${name}'`, needs: 'the same outputs of both editions', got: 'none from the sparse one' });
+    const other = got[name]
+      ?? fail({ kind: 'device', where: `output '${name}'`, needs: 'the same outputs of both editions', got: 'none from the sparse one' });
     worst = Math.max(worst, errorOf(name, tensor, other, tolerance));
   }
   return worst;
@@ -23,7 +24,9 @@ export function maxAbsErrorOf(want: Readonly<Record<string, Tensor>>, got: Reado
 
 function errorOf(name: string, want: Tensor, got: Tensor, tolerance: Tolerance): number {
   const where = `output '${name}' [${want.dims}]`;
-  expect(sameShape(want.dims, got.dims), { kind: 'device', where, needs: 'the same shape from both editions', got: `[${got.dims}] from the sparse one` });
+  expect(sameShape(want.dims, got.dims), {
+    kind: 'device', where, needs: 'the same shape from both editions', got: `[${got.dims}] from the sparse one`,
+  });
   const [a, b] = [numbersOf(want), numbersOf(got)];
   let largest = 0;
   let error = 0;
@@ -31,10 +34,14 @@ function errorOf(name: string, want: Tensor, got: Tensor, tolerance: Tolerance):
     largest = Math.max(largest, Math.abs(a[i]));
     error = Math.max(error, Math.abs(a[i] - b[i]));
   }
-  expect(Number.isFinite(largest), { kind: 'model', where, needs: 'finite values to compare', got: `${largest} from the dense edition`, remedy: 'give other inputs' });
+  expect(Number.isFinite(largest), {
+    kind: 'model', where, needs: 'finite values to compare', got: `${largest} from the dense edition`, remedy: 'give other inputs',
+  });
   const bound = tolerance.absolute + tolerance.relative * largest;
   expect(error <= bound, {
-    kind: 'device', where, needs: `dense and sparse kernels to agree within ${bound.toPrecision(3)}`, got: `a difference of ${error.toPrecision(3)}`,
+    kind: 'device', where,
+    needs: `dense and sparse kernels to agree within ${bound.toPrecision(3)}`,
+    got: `a difference of ${error.toPrecision(3)}`,
     remedy: 'nothing was timed: a wrong kernel has no speed',
   });
   return error;

@@ -61,7 +61,8 @@ async function interleave({ dense, sparse, feeds, samples = 30, onProgress }: Co
   const pair: [Edition, Runs][] = [[dense, runs.dense], [sparse, runs.sparse]];
   for (const [edition] of pair) await warmUp(edition, feeds);
   for (let done = 0, round = 0; done < samples; done += turn, round++) {
-    for (const [edition, into] of round % 2 ? pair.toReversed() : pair) await takeTurn(edition, into, feeds, Math.min(turn, samples - done));
+    const size = Math.min(turn, samples - done);
+    for (const [edition, into] of round % 2 ? pair.toReversed() : pair) await takeTurn(edition, into, feeds, size);
     onProgress?.({ stage: 'timing', done: Math.min(done + turn, samples), total: samples });
   }
   return runs;
@@ -87,7 +88,7 @@ function pairUp(dense: readonly Timed[], sparse: readonly Timed[]): { dense: Tim
 }
 
 function layerReport({ dense, sparse }: { dense: Timed[]; sparse?: Timed }): LayerReport {
-  const { name, op, shape, format, kernel, nnz, size, macs } = (sparse ?? dense[0]).plan;
+  const { name, op, shape, format, kernel, nnz, size, macs, candidates } = (sparse ?? dense[0]).plan;
   const [before, after] = [dense, sparse ? [sparse] : []].map((steps) => {
     const all = steps.map((step) => summarize(step.times));
     return { ms: all.reduce((sum, one) => sum + one.medianMs, 0), spread: all.reduce((sum, one) => sum + one.spreadMs, 0) };
@@ -95,7 +96,7 @@ function layerReport({ dense, sparse }: { dense: Timed[]; sparse?: Timed }): Lay
   const theoreticalSpeedup = macs > 0 ? ratio(size, nnz) : 1;
   const measuredSpeedup = ratio(before.ms, after.ms);
   return {
-    name, op, shape, format, kernel, nnz, macs, theoreticalSpeedup, measuredSpeedup,
+    name, op, shape, format, kernel, nnz, macs, candidates, theoreticalSpeedup, measuredSpeedup,
     sparsity: size ? 1 - nnz / size : 0,
     denseMs: before.ms,
     sparseMs: after.ms,

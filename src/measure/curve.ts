@@ -27,7 +27,9 @@ export function breakEvenOf(curve: readonly CurvePoint[]): number | null {
  * Measures a curve at the given sparsities and narrows its crossing of 1 down by halving.
  * @param point one measurement
  */
-export async function search(point: (sparsity: number) => Promise<CurvePoint>, sparsities: readonly number[], refinements: number): Promise<Sweep> {
+export async function search(
+  point: (sparsity: number) => Promise<CurvePoint>, sparsities: readonly number[], refinements: number,
+): Promise<Sweep> {
   const curve: CurvePoint[] = [];
   const add = async (sparsity: number): Promise<void> => {
     curve.push(await point(sparsity));

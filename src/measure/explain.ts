@@ -47,6 +47,9 @@ export function lossesOf({ totals, layers }: Measured): Loss[] {
   return Object.entries(all).map(([cause, ms]) => ({ cause: cause as Cause, ms }));
 }
 
+/** Less than this is not worth a sentence. */
+const negligibleMs = 0.0005;
+
 type Sentence = (measured: Measured, lossMs: number) => string | undefined;
 
 /** `costs 0.30 ms`, or `saves` it. */
@@ -56,28 +59,34 @@ const sentences: Record<Cause, Sentence> = {
   unpruned: ({ totals, layers }, lossMs) => {
     const whole = layers.filter(isWhole);
     if (!whole.length) return `Pruned layers do not hold time in proportion to their multiply-adds, which ${costs(lossMs)}.`;
-    const share = percent(sum(whole, (l) => l.macs) / totals.macs.dense);
-    const time = percent(sum(whole, (l) => l.denseMs) / totals.denseMs);
-    return `${several(whole.length, 'layer')} with every weight still there: ${share} of the multiply-adds but ${time} of the dense time. The promise counts multiply-adds, not milliseconds, which ${costs(lossMs)}.`
-      .replace(' but ', share === time ? ' and ' : ' but ');
+    const [counted, timed] = [sum(whole, (l) => l.macs) / totals.macs.dense, sum(whole, (l) => l.denseMs) / totals.denseMs].map(percent);
+    return `${several(whole.length, 'layer')} with every weight still there: ${counted} of the multiply-adds `
+      + `${counted === timed ? 'and' : 'but'} ${timed} of the dense time. The promise counts multiply-adds, not milliseconds, `
+      + `which ${costs(lossMs)}.`;
   },
   otherOperations: ({ layers }, lossMs) => {
     const others = layers.filter(isOther);
     if (!others.length) return undefined;
-    return `${several(others.length, 'operation')} without weights (padding, pooling, resizing, adding) take ${ms(sum(others, (l) => l.sparseMs))}, and no mask makes them shorter, which ${costs(lossMs)} against the promise.`;
+    const [subject, them] = others.length === 1 ? ['takes', 'it'] : ['take', 'them'];
+    return `${several(others.length, 'operation')} without weights (padding, pooling, resizing, adding) ${subject} `
+      + `${ms(sum(others, (l) => l.sparseMs))}, and no mask makes ${them} shorter, which ${costs(lossMs)} against the promise.`;
   },
   kernels: ({ layers }, lossMs) => {
     const sparse = layers.filter(isSparse);
     if (!sparse.length) return undefined;
-    const reached = sum(sparse, (l) => after(l.denseMs, l.theoreticalSpeedup)) / sum(sparse, (l) => l.sparseMs);
-    return `Sparse kernels reach ${percent(reached)} of the promise on the ${several(sparse.length, 'layer')} they run: finding the kept weights ${costs(lossMs)}.`;
+    const reached = percent(sum(sparse, (l) => after(l.denseMs, l.theoreticalSpeedup)) / sum(sparse, (l) => l.sparseMs));
+    return `Sparse kernels reach ${reached} of the promise on the ${several(sparse.length, 'layer')} they run: `
+      + `finding the kept weights ${costs(lossMs)}.`;
   },
   leftDense: ({ layers }, lossMs) => {
     const left = layers.filter(isLeftDense);
     if (!left.length) return undefined;
-    return `${several(left.length, 'pruned layer')} stay${left.length === 1 ? 's' : ''} dense, because no sparse kernel was faster there: the zeros not used ${lossMs < 0 ? 'still save' : 'cost'} ${ms(Math.abs(lossMs))}.`;
+    const stay = left.length === 1 ? 'stays' : 'stay';
+    return `${several(left.length, 'pruned layer')} ${stay} dense, because no sparse kernel was faster there: `
+      + `the zeros not used ${lossMs < 0 ? 'still save' : 'cost'} ${ms(Math.abs(lossMs))}.`;
   },
-  rest: (_, lossMs) => (Math.abs(lossMs) < 0.0005 ? undefined : `What happens between the layers, and the noise of the clock, ${costs(lossMs)}.`),
+  rest: (_, lossMs) =>
+    (Math.abs(lossMs) < negligibleMs ? undefined : `What happens between the layers, and the noise of the clock, ${costs(lossMs)}.`),
 };
 
 /** The losses as plain sentences, the promise first and then the largest. */
@@ -85,7 +94,9 @@ export function explain(measured: Measured): string[] {
   const { totals } = measured;
   const promised = promisedMs(totals);
   const gap = totals.sparseMs - promised;
-  const first = `The mask keeps ${count(totals.macs.masked)} of ${count(totals.macs.dense)} multiply-adds. If time followed, ${ms(totals.denseMs)} would become ${ms(promised)} (${times(totals.theoreticalSpeedup.masked)}). Measured: ${ms(totals.sparseMs)}, which is ${ms(Math.abs(gap))} ${gap < 0 ? 'less' : 'more'}.`;
+  const first = `The mask keeps ${count(totals.macs.masked)} of ${count(totals.macs.dense)} multiply-adds. If time followed, `
+    + `${ms(totals.denseMs)} would become ${ms(promised)} (${times(totals.theoreticalSpeedup.masked)}). `
+    + `Measured: ${ms(totals.sparseMs)}, which is ${ms(Math.abs(gap))} ${gap < 0 ? 'less' : 'more'}.`;
   const losses = lossesOf(measured).toSorted((a, b) => Math.abs(b.ms) - Math.abs(a.ms));
   return [first, ...losses.map((loss) => sentences[loss.cause](measured, loss.ms)).filter((text) => text !== undefined)];
 }

@@ -20,14 +20,17 @@ export type Filling = keyof typeof fillings;
 /** The whole shape of an input. @throws BurinError `shape` when a dimension has only a name and none was given, or they do not fit. */
 export function shapeOf(input: ValueInfo, given?: Shape): Shape {
   const where = `input '${input.name}' [${input.dims}]`;
-  const fits = (shape: Shape): boolean => shape.length === input.dims.length && input.dims.every((dim, i) => typeof dim === 'string' || dim === shape[i]);
+  const fits = (shape: Shape): boolean =>
+    shape.length === input.dims.length && input.dims.every((dim, i) => typeof dim === 'string' || dim === shape[i]);
   if (given) {
     expect(fits(given), { kind: 'shape', where, needs: 'a shape that fits', got: `[${given}]` });
     return given;
   }
   const unknown = input.dims.find((dim) => typeof dim === 'string');
   if (unknown === undefined) return input.dims as Shape;
-  return fail({ kind: 'shape', where, needs: 'every dimension', got: `'${unknown}'`, remedy: `give its shape, e.g. ${input.name}=${input.dims.map((dim) => (typeof dim === 'string' ? 1 : dim)).join('x')}` });
+  const example = input.dims.map((dim) => (typeof dim === 'string' ? 1 : dim)).join('x');
+  const remedy = `give its shape, e.g. ${input.name}=${example}`;
+  return fail({ kind: 'shape', where, needs: 'every dimension', got: `'${unknown}'`, remedy });
 }
 
 /** A made-up tensor for an input; whole numbers for whole types (values are truncated). */

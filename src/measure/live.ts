@@ -83,7 +83,8 @@ const weighted: Rule = {
     return out;
   },
   backward: (place, output, input) => {
-    if (input !== 0) return output;
+    if (input === 3) return output;
+    if (input !== 0) return mixing.backward(place, output, input);
     const needed = all(place, place.node.inputs[0], false);
     eachLink(place, (o, i) => {
       if (output[o]) needed[i] = 1;

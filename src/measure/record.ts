@@ -67,6 +67,15 @@ export interface LayerReport {
   readonly measuredSpeedup: Ratio;
   readonly efficiency: Ratio;
   readonly spread: SpreadMs;
+  /** What the plan measured before it chose; empty where it was told not to measure. */
+  readonly candidates: readonly Candidate[];
+}
+
+/** A way to run one layer, and how long it took when the plan was made. */
+export interface Candidate {
+  readonly format: string;
+  readonly kernel: string;
+  readonly ms: number;
 }
 
 /** How the network was pruned before it was measured. Absent from a report: the zeros were already there. */

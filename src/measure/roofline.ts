@@ -34,7 +34,8 @@ export function bytesMoved(layer: LayerSize): number {
 /** The least time the machine needs: arithmetic or memory, whichever takes longer (Williams, Waterman, Patterson 2009). */
 export function rooflineMs(cost: Cost, machine: Machine): number {
   expect(machine.gflops > 0 && machine.gigabytesPerSecond > 0, {
-    kind: 'argument', where: 'rooflineMs', needs: 'a peak and a bandwidth above 0', got: `${machine.gflops} GFLOP/s, ${machine.gigabytesPerSecond} GB/s`,
+    kind: 'argument', where: 'rooflineMs', needs: 'a peak and a bandwidth above 0',
+    got: `${machine.gflops} GFLOP/s, ${machine.gigabytesPerSecond} GB/s`,
   });
   return Math.max(cost.flops / machine.gflops, cost.bytes / machine.gigabytesPerSecond) / 1e6;
 }

@@ -89,9 +89,13 @@ async function warmUp(running: Running, minMs: number, limitMs: number, clock: (
  * Times several tasks against each other: each is warmed up until its times settle, then they take turns, so that a change of the
  * machine's mood meets all of them. The order turns round each time, so that none always follows the same other.
  */
-export async function timeTogether<K extends string>(tasks: Readonly<Record<K, Task>>, options: TimeOptions = {}): Promise<Record<K, Summary>> {
+export async function timeTogether<K extends string>(
+  tasks: Readonly<Record<K, Task>>, options: TimeOptions = {},
+): Promise<Record<K, Summary>> {
   const { samples = 30, minMs = 2, warmUpMs = 1000, clock = () => performance.now() } = options;
-  expect(Number.isInteger(samples) && samples > 0, { kind: 'argument', where: 'timeTogether', needs: 'samples, a whole number above 0', got: `${samples}` });
+  expect(Number.isInteger(samples) && samples > 0, {
+    kind: 'argument', where: 'timeTogether', needs: 'samples, a whole number above 0', got: `${samples}`,
+  });
   const names = Object.keys(tasks) as K[];
   const runs = names.map((name): Running => ({ task: tasks[name], batch: 1, times: [] }));
   for (const running of runs) await warmUp(running, minMs, warmUpMs, clock);

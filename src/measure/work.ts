@@ -98,15 +98,19 @@ function countedNodes(graph: Graph, types: Types): Counted[] {
   });
 }
 
-/** Counts of the elements and of the nonzero elements of constants, each taken once however many nodes use it. */
-function countParams(graph: Graph, names: Iterable<string>): { params: number; nonzero: number } {
-  let params = 0, nonzero = 0;
-  for (const name of new Set(names)) {
-    const tensor = graph.constants.get(name)!;
-    params += tensor.size;
-    nonzero += countNonzero(tensor);
-  }
-  return { params, nonzero };
+/** Nonzero elements of constants, by name. */
+type Zeros = ReadonlyMap<string, number>;
+
+function nonzerosOf(graph: Graph, nodes: readonly Counted[]): Zeros {
+  const names = new Set(nodes.flatMap(({ node, params }) => [...params, layerOf(graph, node)?.weight ?? '']));
+  names.delete('');
+  return new Map([...names].map((name) => [name, countNonzero(graph.constants.get(name)!)]));
+}
+
+/** Elements and nonzero elements of constants, each taken once however many nodes use it. */
+function countParams(graph: Graph, names: Iterable<string>, nonzeros: Zeros): { params: number; nonzero: number } {
+  const once = [...new Set(names)];
+  return { params: sum(once, (name) => graph.constants.get(name)!.size), nonzero: sum(once, (name) => nonzeros.get(name)!) };
 }
 
 function countNonzero({ data }: Tensor): number {
@@ -127,10 +131,11 @@ export function inspect(graph: Graph, options: { convention?: Convention | (stri
   const count: (counted: Counted) => number = lookUp(conventions, convention, 'convention');
   const fixed = specialize(graph, options.shapes);
   const nodes = countedNodes(fixed.graph, fixed.types);
+  const nonzeros = nonzerosOf(fixed.graph, nodes);
   const layers = nodes.map((counted) => ({
-    name: counted.node.name, op: counted.node.op, shape: counted.shape, ...countParams(fixed.graph, counted.params), macs: count(counted),
+    name: counted.node.name, op: counted.node.op, shape: counted.shape, ...countParams(fixed.graph, counted.params, nonzeros), macs: count(counted),
   })).filter(({ params, macs }) => params > 0 || macs > 0);
-  const { params, nonzero } = countParams(fixed.graph, nodes.flatMap((counted) => counted.params));
+  const { params, nonzero } = countParams(fixed.graph, nodes.flatMap((counted) => counted.params), nonzeros);
   return { model: graph.name, convention, totals: { params, nonzeroParams: nonzero, macs: sum(layers, ({ macs }) => macs) }, layers };
 }
 
@@ -145,19 +150,20 @@ export function workOf(graph: Graph, shapes: Shapes = {}): NetworkWork {
   const fixed = specialize(graph, shapes);
   const live = livenessOf(fixed.graph, fixed.types);
   const nodes = countedNodes(fixed.graph, fixed.types).filter(({ work, params }) => work.macs > 0 || params.length > 0);
+  const nonzeros = nonzerosOf(fixed.graph, nodes);
   const layers = nodes.map((counted): LayerWork => ({
-    name: counted.node.name, op: counted.node.op, shape: counted.shape, ...countParams(fixed.graph, counted.params),
-    macs: macsOf(fixed.graph, counted, live),
+    name: counted.node.name, op: counted.node.op, shape: counted.shape, ...countParams(fixed.graph, counted.params, nonzeros),
+    macs: macsOf(fixed.graph, counted, { live, nonzeros }),
   }));
   const macs: Macs = {
     dense: sum(layers, (layer) => layer.macs.dense), masked: sum(layers, (layer) => layer.macs.masked),
     effective: sum(layers, (layer) => layer.macs.effective), inBounds: sum(layers, (layer) => layer.macs.inBounds),
   };
-  const { params, nonzero } = countParams(fixed.graph, nodes.flatMap((counted) => counted.params));
+  const { params, nonzero } = countParams(fixed.graph, nodes.flatMap((counted) => counted.params), nonzeros);
   const denseInBounds = sum(nodes, ({ work }) => work.inBounds);
   return {
     totals: {
-      params, nonzeroParams: nonzero, effectiveParams: liveParams(fixed.graph, nodes, live),
+      params, nonzeroParams: nonzero, effectiveParams: liveParams(fixed.graph, nodes, { live, nonzeros }),
       compressionRatio: ratio(params, nonzero), macs, denseInBounds,
       theoreticalSpeedup: { masked: ratio(macs.dense, macs.masked), effective: ratio(macs.dense, macs.effective), inBounds: ratio(denseInBounds, macs.inBounds) },
     },
@@ -166,17 +172,18 @@ export function workOf(graph: Graph, shapes: Shapes = {}): NetworkWork {
 }
 
 /** Every weight takes part in the same number of multiply-adds, so that they go with the number of weights. */
-function macsOf(graph: Graph, { node, call, work }: Counted, live: Liveness): Macs {
+function macsOf(graph: Graph, { node, call, work }: Counted, { live, nonzeros }: { live: Liveness; nonzeros: Zeros }): Macs {
   const layer = layerOf(graph, node);
   if (!layer || work.macs === 0) return { dense: work.macs, masked: work.macs, effective: work.macs, inBounds: work.inBounds };
   const weight = graph.constants.get(layer.weight)!;
   const uses = work.macs / weight.size;
+  const masked = nonzeros.get(layer.weight)! * uses;
   const window = windowOf(call);
   return {
     dense: work.macs,
-    masked: countNonzero(weight) * uses,
+    masked,
     effective: liveWeights(graph, layer, live) * uses,
-    inBounds: window ? nonzeroInside(weight, window) : countNonzero(weight) * uses,
+    inBounds: window ? nonzeroInside(weight, window) : masked,
   };
 }
 
@@ -210,13 +217,13 @@ function liveWeights(graph: Graph, layer: Layer, live: Liveness): number {
 }
 
 /** Nonzero parameters without those of dead channels; a weight that several nodes share counts where it is most alive. */
-function liveParams(graph: Graph, nodes: readonly Counted[], live: Liveness): number {
+function liveParams(graph: Graph, nodes: readonly Counted[], { live, nonzeros }: { live: Liveness; nonzeros: Zeros }): number {
   const counts = new Map<string, number>();
   for (const { node, params } of nodes) {
     const layer = layerOf(graph, node);
     const flags = aliveChannels(live, node.outputs[0]);
     for (const name of params) {
-      const count = name === layer?.weight ? liveWeights(graph, layer, live) : liveElements(graph.constants.get(name)!, flags);
+      const count = name === layer?.weight ? liveWeights(graph, layer, live) : liveElements(graph.constants.get(name)!, flags, nonzeros.get(name)!);
       counts.set(name, Math.max(count, counts.get(name) ?? 0));
     }
   }
@@ -229,8 +236,7 @@ function aliveChannels({ varies, needed }: Liveness, value: string): Uint8Array 
 }
 
 /** Nonzero elements of a parameter with one value a channel, where the channel is alive; of any other, all its nonzero elements. */
-function liveElements(tensor: Tensor, alive: Uint8Array): number {
-  const { data } = tensor;
-  if (data.length !== alive.length) return countNonzero(tensor);
+function liveElements({ data }: Tensor, alive: Uint8Array, nonzero: number): number {
+  if (data.length !== alive.length) return nonzero;
   return alive.reduce((count, flag, c) => count + (flag && data[c] !== 0 ? 1 : 0), 0);
 }

@@ -93,7 +93,7 @@ function layersToPrune(graph: Graph, options: PruneOptions): Layer[] {
   const all = prunableLayers(graph);
   const layers = chooseLayers(all, options);
   const { sparsity } = options;
-  if (typeof sparsity !== 'object') return layers;
+  if (typeof sparsity !== 'object' || sparsity === null) return layers;
   const unknown = Object.keys(sparsity).filter((name) => !all.some((layer) => layer.name === name));
   expect(unknown.length === 0, { kind: 'argument', where: 'option sparsity', needs: `layers among ${namesOf(all)}`, got: show(unknown) });
   return layers.filter((layer) => Object.hasOwn(sparsity, layer.name));
@@ -117,7 +117,7 @@ function sparsityRule(rule: ScopeRule, sparsity: PruneOptions['sparsity']): (lay
     expect(sparsity === undefined || sparsity === fixed, { kind: 'argument', where, needs: `${fixed} or nothing, as the scope decides it`, got: show(sparsity) });
     return () => fixed;
   }
-  expect(sparsity !== undefined, { kind: 'argument', where, needs: 'a fraction 0 … 1', got: 'nothing' });
+  expect(sparsity !== undefined && sparsity !== null, { kind: 'argument', where, needs: 'a fraction 0 … 1', got: 'nothing' });
   expect(typeof sparsity === 'number' || !rule.together, { kind: 'argument', where, needs: 'one number, as all layers are ranked together', got: 'a table' });
   for (const [name, value] of typeof sparsity === 'number' ? [['all layers', sparsity] as const] : Object.entries(sparsity)) {
     expect(value >= 0 && value <= 1, { kind: 'argument', where: `${where}, ${name}`, needs: 'a fraction 0 … 1', got: show(value) });

@@ -1,5 +1,5 @@
 import type { Report } from '../measure/record.ts';
-import { ms, several, times } from '../measure/words.ts';
+import { ms, times } from '../measure/words.ts';
 import { el, Markup, type Child } from './markup.ts';
 import { curvePlot, formatClass, formatsIn, layerBars, layerPlot, lossBars, modelBars } from './plots.ts';
 import { style } from './style.ts';
@@ -7,17 +7,20 @@ import { breakEvenSentence, columns, facts, headline, method, place, primer, pro
 
 const card = (title: string, ...children: Child[]): Markup => el('section', { class: 'card' }, el('h3', {}, title), ...children);
 const pair = (...cards: Markup[]): Markup => el('div', { class: 'pair' }, cards);
-const soft = (text: string): Markup => el('p', { class: 'soft' }, text);
+/** A number and its unit stay on one line. */
+const tied = (text: string): string => text.replace(/(\d) (?=(ms|%|[kMG])\b|%)/g, '$1\u00a0');
+const soft = (text: string): Markup => el('p', { class: 'soft' }, tied(text));
 
 /** Coloured marks with what they stand for: class and words. */
 function legend(...entries: readonly (readonly [string, string])[]): Markup {
-  const mark = (name: string): Markup => el('svg', { viewBox: '0 0 12 12', 'aria-hidden': 'true' }, el('rect', { class: name, width: 12, height: 12, rx: 3 }));
+  const mark = (name: string): Markup =>
+    el('svg', { viewBox: '0 0 12 12', 'aria-hidden': 'true' }, el('rect', { class: name, width: 12, height: 12, rx: 3 }));
   return el('ul', { class: 'legend' }, entries.map(([name, text]) => el('li', {}, mark(name), text)));
 }
 
 function factGrid(report: Report): Markup {
   return el('dl', { class: 'facts' }, facts(report).map(({ label, value, note }) =>
-    el('div', {}, el('dt', {}, label), el('dd', { class: 'big' }, value), el('dd', { class: 'soft' }, note))));
+    el('div', {}, el('dt', {}, label), el('dd', { class: 'big' }, tied(value)), el('dd', { class: 'soft' }, tied(note)))));
 }
 
 interface Cell {
@@ -39,7 +42,8 @@ function promiseCard(report: Report): Markup {
 }
 
 function peerCard({ peers = [], totals }: Report): Markup {
-  const row = (name: string, dense: number, sparse: number): Cell[] => [{ text: name }, right(ms(dense)), right(ms(sparse)), right(times(dense / sparse))];
+  const row = (name: string, dense: number, sparse: number): Cell[] =>
+    [{ text: name }, right(ms(dense)), right(ms(sparse)), right(times(dense / sparse))];
   const rows = [row('Burin', totals.denseMs, totals.sparseMs), ...peers.map((p) => row(`${p.name} ${p.version}`, p.denseMs, p.sparseMs))];
   return card('Beside other engines', table([{ text: 'engine' }, right('dense'), right('sparse'), right('speedup')], rows));
 }
@@ -57,23 +61,27 @@ function timeCard(report: Report): Markup {
 }
 
 function curveCard(report: Report): Markup {
-  return card('More zeros, more speed?', legend(['dense', 'promised'], ['sparse', 'measured']), curvePlot(report), soft(breakEvenSentence(report) ?? ''));
+  const marks = legend(['dense', 'promised'], ['sparse', 'measured']);
+  return card('More zeros, more speed?', marks, curvePlot(report), soft(breakEvenSentence(report) ?? ''));
 }
 
 function layerTable({ layers }: Report): Markup {
   const heads = columns.map((c) => ({ text: c.head, name: c.right ? 'right' : undefined }));
   const rows = layers.map((layer) => columns.map((c) => ({ text: c.cell(layer), name: c.right ? 'right' : undefined })));
-  return el('section', { class: 'card' }, el('details', {}, el('summary', {}, `All ${several(layers.length, 'layer')} in numbers`), table(heads, rows)));
+  const title = layers.length === 1 ? 'The layer in numbers' : `All ${layers.length} layers in numbers`;
+  return el('section', { class: 'card' }, el('details', {}, el('summary', {}, title), table(heads, rows)));
 }
 
 function reportSection(report: Report, i: number): Markup {
-  const why = el('ul', { class: 'why' }, report.explanation.map((sentence) => el('li', {}, sentence)));
+  const why = el('ul', { class: 'why' }, report.explanation.map((sentence) => el('li', {}, tied(sentence))));
   return el('article', { class: 'report', id: `model-${i + 1}` },
     el('h2', {}, report.model), soft(provenance(report)),
-    el('p', { class: 'headline' }, headline(report)),
+    el('p', { class: 'headline' }, tied(headline(report))),
     factGrid(report),
     pair(card('From the promise to the clock', lossBars(report)), card('Why they differ', why)),
-    report.curve?.length ? [pair(layerCard(report), curveCard(report)), timeCard(report)] : pair(layerCard(report), timeCard(report)),
+    report.curve?.length
+      ? [pair(layerCard(report), curveCard(report)), timeCard(report)]
+      : pair(layerCard(report), timeCard(report)),
     report.peers?.length ? pair(promiseCard(report), peerCard(report)) : promiseCard(report),
     layerTable(report),
     card('How it was measured', soft(place(report)), soft(method(report))));
@@ -81,16 +89,18 @@ function reportSection(report: Report, i: number): Markup {
 
 function overview(reports: readonly Report[]): Child {
   if (reports.length < 2) return undefined;
-  return card(`${reports.length} models at a glance`, legend(['promised', 'promised speedup'], ['sparse', 'measured speedup']), modelBars(reports),
-    el('p', { class: 'soft' }, 'Go to: ', reports.map((report, i) => [i ? ' · ' : '', el('a', { href: `#model-${i + 1}` }, report.model)])));
+  const marks = legend(['promised', 'promised speedup'], ['sparse', 'measured speedup']);
+  const links = reports.map((report, i) => [i ? ' · ' : '', el('a', { href: `#model-${i + 1}` }, report.model)]);
+  return card(`${reports.length} models at a glance`, marks, modelBars(reports), el('p', { class: 'soft' }, 'Go to: ', links));
 }
 
 /** One self-contained page with the reports of one or more models: no script, nothing loaded from elsewhere. */
 export function htmlPage(reports: readonly Report[]): string {
   const title = reports.length === 1 ? 'What the mask is worth' : 'What the masks are worth';
+  const names = reports.map((report) => report.model).join(', ');
   const page = el('html', { lang: 'en' },
     el('head', {}, el('meta', { charset: 'utf-8' }), el('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
-      el('meta', { name: 'generator', content: 'burin' }), el('title', {}, `${title}: ${reports.map((r) => r.model).join(', ')}`), el('style', {}, new Markup(style))),
+      el('meta', { name: 'generator', content: 'burin' }), el('title', {}, `${title}: ${names}`), el('style', {}, new Markup(style))),
     el('body', {}, el('main', {}, el('h1', {}, title), el('p', { class: 'soft' }, primer), overview(reports), reports.map(reportSection))));
   return `<!doctype html>\n${page.text}\n`;
 }

@@ -9,11 +9,13 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[], r
   return [line(heads), `|${heads.map((_, i) => (right(i) ? '---:' : '---')).join('|')}|`, ...rows.map(line)].join('\n');
 }
 
-const factTable = (list: readonly Fact[]): string => table(['', '', ''], list.map((fact) => [fact.label, fact.value, fact.note]), (i) => i === 1);
+const factTable = (list: readonly Fact[]): string =>
+  table(['', '', ''], list.map((fact) => [fact.label, fact.value, fact.note]), (i) => i === 1);
 
 function peerTable({ peers }: Report): string[] {
   if (!peers?.length) return [];
-  const rows = peers.map((peer) => [`${peer.name} ${peer.version}`, ms(peer.denseMs), ms(peer.sparseMs), times(peer.denseMs / peer.sparseMs)]);
+  const rows = peers.map((peer) =>
+    [`${peer.name} ${peer.version}`, ms(peer.denseMs), ms(peer.sparseMs), times(peer.denseMs / peer.sparseMs)]);
   return ['### Other engines', table(['engine', 'dense', 'sparse', 'speedup'], rows, (i) => i > 0)];
 }
 

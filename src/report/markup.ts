@@ -22,13 +22,15 @@ function inner(child: Child): string {
 }
 
 /** Numbers lose what no screen shows. */
-const value = (attribute: string | number): string => escape(typeof attribute === 'number' ? `${Math.round(attribute * 100) / 100}` : attribute);
+const value = (attribute: string | number): string =>
+  escape(typeof attribute === 'number' ? `${Math.round(attribute * 100) / 100}` : attribute);
 
-const childless = new Set(['meta', 'br', 'line', 'circle', 'rect', 'path']);
+/** Elements that never hold anything, and how their tags end. */
+const childless: Readonly<Record<string, string>> = { meta: '>', line: '/>', rect: '/>', path: '/>' };
 
 /** An element of HTML or SVG. Strings are escaped; attributes that are undefined are left out. */
 export function el(tag: string, attributes: Attributes = {}, ...children: Child[]): Markup {
-  const set = Object.entries(attributes).filter(([, v]) => v !== undefined).map(([name, v]) => ` ${name}="${value(v!)}"`).join('');
-  const content = children.map(inner).join('');
-  return new Markup(childless.has(tag) && !content ? `<${tag}${set}${tag === 'meta' || tag === 'br' ? '' : '/'}>` : `<${tag}${set}>${content}</${tag}>`);
+  const set = Object.entries(attributes).flatMap(([name, v]) => (v === undefined ? [] : ` ${name}="${value(v)}"`)).join('');
+  if (Object.hasOwn(childless, tag)) return new Markup(`<${tag}${set}${childless[tag]}`);
+  return new Markup(`<${tag}${set}>${children.map(inner).join('')}</${tag}>`);
 }

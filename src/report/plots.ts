@@ -42,9 +42,32 @@ export function formatClass(format: string, formats: readonly string[]): string 
 /** The area of a dot is the dense time of its layer. */
 const radius = (layer: LayerReport, most: number): number => 3 + 11 * Math.sqrt(layer.denseMs / most);
 
-function dot({ layer, promised, measured }: Dot, scale: { x: Scale; y: Scale }, most: number, formats: readonly string[]): Markup {
-  const tip = `${layer.name} (${layer.op}, ${layer.format}): promised ${times(promised)}, measured ${times(measured)}, ${ms(layer.denseMs)} dense, ${ms(layer.sparseMs)} sparse`;
-  return el('circle', { class: `dot ${formatClass(layer.format, formats)}`, cx: scale.x(promised), cy: scale.y(measured), r: radius(layer, most) }, el('title', {}, tip));
+interface DotStyle {
+  readonly x: Scale;
+  readonly y: Scale;
+  /** Dense time of the largest dot. */
+  readonly most: number;
+  readonly formats: readonly string[];
+}
+
+function dot({ layer, promised, measured }: Dot, { x, y, most, formats }: DotStyle): Markup {
+  const tip = `${layer.name} (${layer.op}, ${layer.format}): promised ${times(promised)}, measured ${times(measured)}, `
+    + `${ms(layer.denseMs)} dense, ${ms(layer.sparseMs)} sparse`;
+  const place = { cx: x(promised), cy: y(measured), r: radius(layer, most) };
+  return el('circle', { class: `dot ${formatClass(layer.format, formats)}`, ...place }, el('title', {}, tip));
+}
+
+interface NotePlace {
+  readonly x: number;
+  readonly y: number;
+  readonly anchor: 'start' | 'end';
+  /** Degrees, clockwise. */
+  readonly turn?: number;
+}
+
+function note(text: string, { x, y, anchor, turn }: NotePlace): Markup {
+  const transform = turn === undefined ? undefined : `rotate(${turn} ${x.toFixed(1)} ${y.toFixed(1)})`;
+  return el('text', { class: 'note', x, y, 'text-anchor': anchor, transform }, text);
 }
 
 /** Every layer with weights: measured speedup over promised speedup, both logarithmic on one scale, so that y = x is the diagonal. */
@@ -59,10 +82,10 @@ export function layerPlot({ layers }: Report): Markup {
     { label: 'promised speedup of the layer', scale: x, ticks, write: (t) => `${t}×` },
     { label: 'measured speedup of the layer', scale: y, ticks, write: (t) => `${t}×` },
     el('line', { class: 'promise', x1: x(domain[0]), y1: y(domain[0]), x2: x(domain[1]), y2: y(domain[1]) }),
-    el('text', { class: 'note', x: x(corner) - 6, y: y(corner) - 6, 'text-anchor': 'end', transform: `rotate(-45 ${(x(corner) - 6).toFixed(1)} ${(y(corner) - 6).toFixed(1)})` }, 'y = x: promise kept'),
+    note('y = x: promise kept', { x: x(corner) - 6, y: y(corner) - 6, anchor: 'end', turn: -45 }),
     el('line', { class: 'even', x1: frame.left, x2: frame.right, y1: y(1), y2: y(1) }),
-    el('text', { class: 'note', x: frame.right - 5, y: y(1) + 15, 'text-anchor': 'end' }, 'below this line: slower than dense'),
-    dots.map((d) => dot(d, { x, y }, most, formats)));
+    note('below this line: slower than dense', { x: frame.right - 5, y: y(1) + 15, anchor: 'end' }),
+    dots.map((d) => dot(d, { x, y, most, formats })));
 }
 
 /** Speedup over sparsity, promised and measured. */
@@ -71,18 +94,21 @@ export function curvePlot({ curve = [], breakEven }: Report): Markup {
   const [promised, measured] = [finite('theoretical'), finite('measured')];
   const domain = around([...promised, ...measured].map(([, v]) => v));
   const [x, y] = [linear([0, 1], acrossRange), logarithmic(domain, upRange)];
-  const line = (name: string, points: readonly (readonly [number, number])[]): Markup => polyline(name, points.map(([s, v]) => [x(s), y(v)]));
+  const line = (name: string, points: readonly (readonly [number, number])[]): Markup =>
+    polyline(name, points.map(([s, v]) => [x(s), y(v)]));
   const even = typeof breakEven === 'number' ? x(breakEven) : undefined;
+  const low = frame.bottom - 10;
   return plot('Speedup against the share of zeros',
     { label: 'zeros among the weights', scale: x, ticks: [0, 0.2, 0.4, 0.6, 0.8, 1], write: percent },
     { label: 'speedup over dense', scale: y, ticks: powers(domain), write: (t) => `${t}×` },
     el('line', { class: 'even', x1: frame.left, x2: frame.right, y1: y(1), y2: y(1) }),
     even === undefined ? undefined : [
       el('line', { class: 'breakeven', x1: even, x2: even, y1: frame.top, y2: frame.bottom }),
-      el('text', { class: 'note', x: even < 240 ? even + 6 : even - 6, y: frame.bottom - 10, 'text-anchor': even < 240 ? 'start' : 'end' }, `break-even ${percent(breakEven)}`),
+      note(`break-even ${percent(breakEven)}`, { y: low, ...(even < 240 ? { x: even + 6, anchor: 'start' } : { x: even - 6, anchor: 'end' }) }),
     ],
     line('promisedline', promised), line('measuredline', measured),
-    measured.map(([s, v]) => el('circle', { class: 'measureddot', cx: x(s), cy: y(v), r: 4.5 }, el('title', {}, `${percent(s)} zeros: measured ${times(v)}`))));
+    measured.map(([s, v]) =>
+      el('circle', { class: 'measureddot', cx: x(s), cy: y(v), r: 4.5 }, el('title', {}, `${percent(s)} zeros: measured ${times(v)}`))));
 }
 
 const shownLayers = 12;
@@ -109,16 +135,22 @@ export function lossBars(report: Report): Markup {
   const { totals, losses } = report;
   const promised = promisedMs(totals);
   const large = losses.filter((loss) => Math.abs(loss.ms) >= visible * totals.denseMs).toSorted((a, b) => b.ms - a.ms);
-  const single = (label: string, kind: string, time: number): Row => ({ label, value: ms(time), tooltip: `${label}: ${ms(time)}`, bars: [{ kind, from: 0, to: time }] });
+  const single = (label: string, kind: string, time: number): Row =>
+    ({ label, value: ms(time), tooltip: `${label}: ${ms(time)}`, bars: [{ kind, from: 0, to: time }] });
   let reached = promised;
   const steps = large.map(({ cause, ms: lost }): Row => {
     const from = reached;
     reached += lost;
     const value = `${lost < 0 ? '−' : '+'}${ms(Math.abs(lost))}`;
-    return { label: causes[cause], value, tooltip: `${causes[cause]}: ${value}`, bars: [{ kind: lost < 0 ? 'gain' : 'loss', from, to: reached }] };
+    const bar = { kind: lost < 0 ? 'gain' : 'loss', from, to: reached };
+    return { label: causes[cause], value, tooltip: `${causes[cause]}: ${value}`, bars: [bar] };
   });
-  const rows = [single('Dense', 'dense', totals.denseMs), single('Sparse, as promised', 'promised', promised), ...steps, single('Sparse, as measured', 'sparse', totals.sparseMs)];
-  return bars('From the promised to the measured time', rows, Math.max(...rows.flatMap((r) => r.bars.flatMap((bar) => [bar.from, bar.to]))));
+  const rows = [
+    single('Dense', 'dense', totals.denseMs), single('Sparse, as promised', 'promised', promised),
+    ...steps, single('Sparse, as measured', 'sparse', totals.sparseMs),
+  ];
+  const most = Math.max(...rows.flatMap((r) => r.bars.flatMap((bar) => [bar.from, bar.to])));
+  return bars('From the promised to the measured time', rows, most);
 }
 
 /** Promised and measured speedup of several models. */

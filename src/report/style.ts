@@ -7,7 +7,8 @@ export const style = `
   --dense: #76839a; --sparse: #3cc4b5; --promised: #47566a; --loss: #e8a255; --gain: #7cc673; --accent: #57d3c5;
   --f0: #3cc4b5; --f1: #e8a255; --f2: #a993f0; --f3: #ec7fb0; --f4: #76aef2; } }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Open Sans", "DejaVu Sans", sans-serif; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Open Sans", "DejaVu Sans", sans-serif; }
 main { max-width: 1080px; margin: 0 auto; padding: 24px 16px 56px; }
 h1, h2, h3 { line-height: 1.25; margin: 0; overflow-wrap: anywhere; }
 h1 { font-size: 1.35rem; } h2 { font-size: 1.25rem; } h3 { font-size: 1.02rem; margin-bottom: 4px; }
@@ -16,24 +17,32 @@ p { margin: 6px 0; } .soft { color: var(--soft); font-size: .9rem; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 16px; margin-top: 16px; min-width: 0; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; padding: 0; margin: 16px 0 0; }
 .facts > div { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px; }
-.facts dt { color: var(--soft); font-size: .85rem; } .facts dd { margin: 0; } .facts .big { font-size: 1.45rem; font-weight: 650; line-height: 1.3; }
+.facts dt { color: var(--soft); font-size: .85rem; } .facts dd { margin: 0; }
+.facts .big { font-size: 1.45rem; font-weight: 650; line-height: 1.3; }
 .facts .soft { font-size: .8rem; line-height: 1.35; }
 .pair { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; margin-top: 16px; } .pair .card { margin-top: 0; }
 @media (min-width: 820px) { .pair { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
-.legend { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: .85rem; color: var(--soft); margin: 4px 0 8px; padding: 0; list-style: none; }
+.legend { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: .85rem; color: var(--soft); margin: 4px 0 8px; padding: 0;
+  list-style: none; }
 .legend svg { width: 12px; height: 12px; margin-right: 5px; vertical-align: -1px; display: inline; }
 ul.why { padding-left: 1.1em; margin: 6px 0; } ul.why li { margin: 6px 0; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: 4px 8px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; } th { color: var(--soft); font-weight: 600; }
-.right { text-align: right; } .wrap { white-space: normal; } summary { cursor: pointer; font-weight: 600; padding: 2px 0; } a { color: var(--accent); }
-svg { display: block; width: 100%; overflow: visible; } svg text { fill: var(--ink); font-size: 13px; } svg .tick, svg .note { fill: var(--soft); font-size: 12.5px; }
+th, td { padding: 4px 8px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; }
+.right { text-align: right; } .wrap { white-space: normal; } summary { cursor: pointer; font-weight: 600; padding: 2px 0; }
+a { color: var(--accent); }
+svg { display: block; width: 100%; overflow: visible; } svg text { fill: var(--ink); font-size: 13px; }
+svg .tick, svg .note { fill: var(--soft); font-size: 12.5px; }
 svg .value { font-variant-numeric: tabular-nums; fill: var(--soft); } svg .name { font-weight: 500; }
 .grid { stroke: var(--line); } .frame { fill: none; stroke: var(--line); } .hit { fill: transparent; }
-@media (max-width: 480px) { .headline { font-size: 1.35rem; } svg.plot text.tick, svg.plot text.note, svg.plot text.label { font-size: 17px; } }
+@media (max-width: 480px) { .headline { font-size: 1.35rem; }
+svg.plot text.tick, svg.plot text.note, svg.plot text.label { font-size: 17px; } }
 .promise { stroke: var(--soft); stroke-width: 1.5; } .even, .breakeven { stroke: var(--soft); stroke-dasharray: 4 4; }
 .dot { fill-opacity: .72; stroke: var(--card); stroke-width: 1; } .dense { fill: var(--dense); } .sparse { fill: var(--sparse); }
 .promised { fill: var(--promised); } .loss { fill: var(--loss); } .gain { fill: var(--gain); }
-.format0 { fill: var(--f0); } .format1 { fill: var(--f1); } .format2 { fill: var(--f2); } .format3 { fill: var(--f3); } .format4 { fill: var(--f4); }
-.promisedline { fill: none; stroke: var(--dense); stroke-width: 2.5; stroke-dasharray: 7 4; } .measuredline { fill: none; stroke: var(--sparse); stroke-width: 2.5; }
+.format0 { fill: var(--f0); } .format1 { fill: var(--f1); } .format2 { fill: var(--f2); } .format3 { fill: var(--f3); }
+.format4 { fill: var(--f4); }
+.promisedline { fill: none; stroke: var(--dense); stroke-width: 2.5; stroke-dasharray: 7 4; }
+.measuredline { fill: none; stroke: var(--sparse); stroke-width: 2.5; }
 .measureddot { fill: var(--sparse); }
 `;

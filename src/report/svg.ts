@@ -2,7 +2,8 @@ import { el, type Child, type Markup } from './markup.ts';
 
 /** A picture with a name for those who do not see it; `viewBox` is left out where it is drawn in percent. */
 export function picture(label: string, size: { width?: number; height: number }, ...children: Child[]): Markup {
-  const box = size.width === undefined ? { width: '100%', height: size.height } : { class: 'plot', viewBox: `0 0 ${size.width} ${size.height}` };
+  const { width, height } = size;
+  const box = width === undefined ? { width: '100%', height } : { class: 'plot', viewBox: `0 0 ${width} ${height}` };
   return el('svg', { ...box, role: 'img', 'aria-label': label }, el('title', {}, label), ...children);
 }
 
@@ -95,7 +96,7 @@ export function bars(label: string, rows: readonly Row[], most: number): Markup 
       el('text', { class: 'name', x: 0, y: top + 14 }, row.label),
       el('text', { class: 'value', x: '100%', y: top + 14, 'text-anchor': 'end' }, row.value),
       row.bars.map(({ kind, from, to }, j) => el('rect', {
-        class: kind, x: percent(Math.min(from, to)), y: top + 20 + j * (thick + 2), width: percent(Math.abs(to - from)), height: thick, rx: 2,
+        class: kind, x: percent(Math.min(from, to)), width: percent(Math.abs(to - from)), y: top + 20 + j * (thick + 2), height: thick, rx: 2,
       })));
   });
   return picture(label, { height: y }, drawn);

@@ -15,7 +15,11 @@ export interface TextOptions {
 type Paint = (text: string) => string;
 const painter = (color: boolean) => (code: number): Paint => (text) => (color ? `\x1b[${code}m${text}\x1b[0m` : text);
 
-const pad = (text: string, width: number, right = false): string => (right ? ' '.repeat(Math.max(0, width - widthOf(text))) + text : text + ' '.repeat(Math.max(0, width - widthOf(text))));
+
+function pad(text: string, width: number, right = false): string {
+  const blank = ' '.repeat(Math.max(0, width - widthOf(text)));
+  return right ? blank + text : text + blank;
+}
 
 /** Long names lose their middle: both ends tell layers apart. */
 function shorten(text: string, width: number): string {
@@ -73,7 +77,8 @@ function shownLayers(report: Report, limit: number): { shown: readonly LayerRepo
 }
 
 function factLines(list: ReturnType<typeof facts>, width: number): string {
-  const column = (key: 'label' | 'value' | 'note', spare: number, right = false): TableColumn => ({ head: '', cells: list.map((fact) => fact[key]), right, spare });
+  const column = (key: 'label' | 'value' | 'note', spare: number, right = false): TableColumn =>
+    ({ head: '', cells: list.map((fact) => fact[key]), right, spare });
   return textTable([column('label', 0), column('value', 0, true), column('note', 1)], width).slice(1);
 }
 

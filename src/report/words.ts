@@ -1,4 +1,4 @@
-import type { Cause, LayerReport, Report } from '../measure/record.ts';
+import { ratio, type Cause, type LayerReport, type Report } from '../measure/record.ts';
 import { count, ms, number, percent, several, times } from '../measure/words.ts';
 
 /** One sentence or two that need no other knowledge. */
@@ -31,7 +31,10 @@ export function facts({ totals, spread }: Report): Fact[] {
     { label: 'Sparse', value: ms(totals.sparseMs), note: `± ${ms(spread.sparseMs)}, zeros skipped where that is faster` },
     { label: 'Measured speedup', value: times(totals.measuredSpeedup), note: `${percent(totals.efficiency)} of the promise` },
     { label: 'Promised speedup', value: times(promise.masked), note: `${count(macs.masked)} of ${count(macs.dense)} multiply-adds remain` },
-    { label: 'Weights left', value: percent(totals.nonzeroParams / totals.params), note: `${count(totals.nonzeroParams)} of ${count(totals.params)}, ${times(totals.compressionRatio)} fewer` },
+    {
+      label: 'Weights left', value: percent(ratio(totals.nonzeroParams, totals.params)),
+      note: `${count(totals.nonzeroParams)} of ${count(totals.params)}, ${times(totals.compressionRatio)} fewer`,
+    },
     { label: 'Largest difference', value: totals.maxAbsError.toExponential(1), note: 'of any output value, sparse against dense' },
   ];
 }
@@ -48,7 +51,8 @@ export function promises({ totals: { theoreticalSpeedup } }: Report): Fact[] {
 /** What was done to the network before it was measured. */
 export function provenance({ pruning }: Report): string {
   if (!pruning) return 'The zeros were in the model as it came.';
-  return `Pruned here: ${percent(pruning.sparsity)} zeros by ${pruning.criterion}, granularity ${pruning.granularity}, scope ${pruning.scope}.`;
+  const { sparsity, criterion, granularity, scope } = pruning;
+  return `Pruned here: ${percent(sparsity)} zeros by ${criterion}, granularity ${granularity}, scope ${scope}.`;
 }
 
 /** Where it was measured, in one line. */
@@ -58,16 +62,20 @@ export function place({ environment: e }: Report): string {
 }
 
 export function method({ samples }: Report): string {
-  return `Both editions were warmed up until their times settled, then took turns for ${samples} timed runs each. Times are medians; `
-    + '± is half the distance between the quartiles, so half of all runs fall inside it. Times of layers come from runs of their own, '
-    + 'with a clock between the layers. Outputs were compared before anything was timed.';
+  return `Both editions were warmed up until their times settled, then took turns for ${samples} timed runs each. `
+    + 'Times are medians; ± is half the distance between the quartiles, so about half of all runs fall inside it. Times of layers come '
+    + 'from runs of their own, with a clock between the layers. Outputs were compared before anything was timed.';
 }
 
 export function breakEvenSentence({ breakEven, curve }: Report): string | undefined {
   if (!curve?.length) return undefined;
-  if (typeof breakEven === 'number') return `Sparse kernels pay from ${percent(breakEven)} zeros on. Below that a session keeps the dense ones.`;
-  const ahead = (curve[0].measured ?? Infinity) >= 1;
-  return ahead ? 'Sparse kernels pay over the whole range measured.' : 'Sparse kernels do not pay anywhere in the range measured; a session keeps the dense ones.';
+  if (typeof breakEven === 'number') {
+    return `Sparse kernels pay from ${percent(breakEven)} zeros on. Below that a session keeps the dense ones.`;
+  }
+  const ahead = (curve.at(-1)!.measured ?? Infinity) >= 1;
+  return ahead
+    ? 'Sparse kernels pay over the whole range measured.'
+    : 'Sparse kernels do not pay up to the end of the range measured; a session keeps the dense ones.';
 }
 
 export const causes: Readonly<Record<Cause, string>> = {
@@ -86,6 +94,12 @@ export interface Column {
   readonly spare: number;
 }
 
+/** The fastest candidate of another format: what lost against the choice. */
+function runnerUp({ format, candidates }: LayerReport): string {
+  const others = candidates.filter((candidate) => candidate.format !== format).toSorted((a, b) => a.ms - b.ms);
+  return others.length ? `${others[0].format} ${ms(others[0].ms)}` : '';
+}
+
 const weighted = (layer: LayerReport, text: string): string => (layer.macs ? text : '');
 
 /** The layer table of every form of the report. */
@@ -102,4 +116,5 @@ export const columns: readonly Column[] = [
   { head: 'promised', cell: (l) => weighted(l, times(l.theoreticalSpeedup)), right: true, spare: 3 },
   { head: 'measured', cell: (l) => times(l.measuredSpeedup), right: true, spare: 0 },
   { head: 'of promise', cell: (l) => weighted(l, percent(l.efficiency)), right: true, spare: 4 },
+  { head: 'next best', cell: runnerUp, right: true, spare: 9 },
 ];

@@ -103,6 +103,18 @@ test('prune writes an ONNX file with the zeros asked for', async ({ folder }) =>
   assert.ok(zeros >= 239_580, `${zeros}`);
 });
 
+test('inspect counts as the literature does, as a table and as JSON', async () => {
+  const { code, out, err } = await burin('inspect', 'zoo:lenet-5-caffe');
+  assert.is(code, 0, err);
+  assert.match(out, /431 k parameters \(431080\)/);
+  assert.match(out, /2\.29 M \(2293000\) by macs/);
+  const record = JSON.parse((await burin('inspect', 'zoo:lenet-5-caffe', '--json', '--convention', 'ptflops')).out);
+  assert.equal([record.model, record.convention, record.totals.params, record.totals.macs], ['lenet-5-caffe', 'ptflops', 431080, 2323450]);
+  const wrong = await burin('inspect', 'zoo:lenet-5-caffe', '--convention', 'abacus');
+  assert.is(wrong.code, 2);
+  assert.match(wrong.err, /--convention needs one of macs, .*ptflops/);
+});
+
 test('layers that do not fit are named and left, or refused with --strict', async ({ folder }) => {
   const argv = ['prune', 'zoo:resnet20-cifar', '--scope', '2:4', '-o', join(folder, 'nm.onnx')];
   const lax = await burin(...argv);

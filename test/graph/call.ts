@@ -27,7 +27,7 @@ export function filled(shape: Shape, seed: number): Tensor<Float32Array> {
 /** That a tensor holds `want` within f32 rounding. */
 export function same(x: Tensor, want: readonly number[], dims?: Shape): void {
   const got = Array.from(numbersOf(x));
-  const close = got.length === want.length && got.every((v, i) => Object.is(v, want[i]) || Math.abs(v - want[i]) <= 1e-6 * (1 + Math.abs(want[i])));
-  if (!close) assert.equal(got, want);
+  const near = (v: number, w: number) => Object.is(v, w) || Math.abs(v - w) <= 1e-6 * (1 + Math.abs(w));
+  if (got.length !== want.length || !got.every((v, i) => near(v, want[i]))) assert.equal(got, want);
   if (dims) assert.equal(x.dims, dims);
 }

@@ -6,12 +6,15 @@ import { sortNodes } from '../../src/graph/sort.ts';
 import { Tensor } from '../../src/tensor.ts';
 import { filled, same } from './call.ts';
 
-const node = (name: string, op: string, inputs: string[], outputs: string[] = [name], attrs: Record<string, Attr> = {}): Node => ({ name, op, inputs, outputs, attrs });
+function node(name: string, op: string, inputs: string[], outputs: string[] = [name], attrs: Record<string, Attr> = {}): Node {
+  return { name, op, inputs, outputs, attrs };
+}
 const int = (...values: number[]) => new Tensor('int64', values);
 
 function graphOf(nodes: Node[], outputs: string[], dims: readonly Dim[] = [2, 3], constants: Record<string, Tensor> = {}): Graph {
   const value = (name: string, of: readonly Dim[]) => ({ name, type: 'float32' as const, dims: of });
-  return { name: 'g', inputs: [value('x', dims)], outputs: outputs.map((name) => value(name, [])), nodes, constants: new Map(Object.entries(constants)) };
+  const made = outputs.map((name) => value(name, []));
+  return { name: 'g', inputs: [value('x', dims)], outputs: made, nodes, constants: new Map(Object.entries(constants)) };
 }
 
 /** x[N, C, H, W] reshaped to [N, −1] the way exporters write it: Shape, Gather, Unsqueeze, Concat, Reshape. */
@@ -96,7 +99,9 @@ test('a shape computed from data is a clear error before the run, and runs in ev
 });
 
 test('values are used in several places and after their first use', () => {
-  const graph = graphOf([node('a', 'Relu', ['x']), node('b', 'Neg', ['a']), node('c', 'Mul', ['a', 'a']), node('y', 'Add', ['b', 'c'])], ['y', 'a']);
+  const graph = graphOf([
+    node('a', 'Relu', ['x']), node('b', 'Neg', ['a']), node('c', 'Mul', ['a', 'a']), node('y', 'Add', ['b', 'c']),
+  ], ['y', 'a']);
   const out = evaluate(graph, { x: new Tensor('float32', [-1, 2, 3, 0, 1, -2], [2, 3]) });
   same(out.y, [0, 2, 6, 0, 0, 0]);
   same(out.a, [0, 2, 3, 0, 1, 0]);
@@ -108,12 +113,14 @@ test('checkGraph names what is wrong', () => {
   assert.throws(check([node('y', 'Add', ['x'])]), /needs 2 inputs, got 1/);
   assert.throws(check([node('y', 'Relu', ['z'])]), /'z', which nothing makes/);
   assert.throws(check([node('y', 'Relu', ['a']), node('a', 'Relu', ['x'])]), /'a' of the later node 'a'/);
-  assert.throws(check([node('a', 'Add', ['x', 'c']), node('b', 'Relu', ['a']), node('c', 'Relu', ['b']), node('y', 'Relu', ['c'])]), /a cycle of 'a' needs 'c' needs 'b'/);
+  const ring = [node('a', 'Add', ['x', 'c']), node('b', 'Relu', ['a']), node('c', 'Relu', ['b']), node('y', 'Relu', ['c'])];
+  assert.throws(check(ring), /a cycle of 'a' needs 'c' needs 'b'/);
   assert.throws(check([node('y', 'Relu', ['x']), node('z', 'Relu', ['x'], ['y'])]), /'y', already made by node 'y'/);
   assert.throws(check([node('y', 'Relu', ['x'], ['x'])]), /already made by an input or constant/);
   assert.throws(check([node('y', 'Relu', ['x']), node('y', 'Relu', ['x'], ['z'])]), /nodes of different names/);
   assert.throws(check([node('y', 'Relu', ['x'])], ['q']), /output 'q'/);
-  assert.throws(() => evaluate(graphOf([node('y', 'Relu', ['x'], ['y', 'z'])], ['y']), { x: filled([2, 3], 0) }), /at most 1 outputs, got 2/);
+  const two = graphOf([node('y', 'Relu', ['x'], ['y', 'z'])], ['y']);
+  assert.throws(() => evaluate(two, { x: filled([2, 3], 0) }), /at most 1 outputs, got 2/);
 });
 
 test('sortNodes keeps an order that works, mends one that does not, and survives a long chain', () => {

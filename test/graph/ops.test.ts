@@ -21,7 +21,9 @@ test('an unknown operator is named with what is supported', () => {
 });
 
 const partner = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 4 }).chain((shape) => fc.record({
-  shape: fc.constant(shape), ones: fc.array(fc.boolean(), { minLength: shape.length, maxLength: shape.length }), drop: fc.integer({ min: 0, max: shape.length }),
+  shape: fc.constant(shape),
+  ones: fc.array(fc.boolean(), { minLength: shape.length, maxLength: shape.length }),
+  drop: fc.integer({ min: 0, max: shape.length }),
 }));
 
 test('broadcasting agrees with indexing place by place', () => {
@@ -90,7 +92,8 @@ test('Gemm, MatMul and Linear agree on one product, and work counts it', () => {
   const [a, b] = [filled([2, 3], 1), filled([3, 4], 2)];
   const bT = run(callOf('Transpose', {}, b))[0];
   const aT = run(callOf('Transpose', {}, a))[0];
-  const want = Array.from({ length: 8 }, (_, i) => [0, 1, 2].reduce((sum, k) => sum + a.data[Math.floor(i / 4) * 3 + k] * b.data[k * 4 + (i % 4)], 0));
+  const entry = (r: number, c: number) => [0, 1, 2].reduce((sum, k) => sum + a.data[r * 3 + k] * b.data[k * 4 + c], 0);
+  const want = Array.from({ length: 8 }, (_, i) => entry(Math.floor(i / 4), i % 4));
   same(run(callOf('MatMul', {}, a, b))[0], want, [2, 4]);
   same(run(callOf('Linear', {}, a, bT))[0], want, [2, 4]);
   same(run(callOf('Gemm', { transA: 1, transB: 1 }, aT, bT))[0], want, [2, 4]);
@@ -116,7 +119,8 @@ test('normalisations by hand', () => {
   same(run(callOf('BatchNormalization', { epsilon: 0 }, x, f32([2, 1]), f32([1, 0]), f32([1, 2]), f32([4, 16])))[0], [1, 3, 0, 1]);
   same(run(callOf('InstanceNormalization', { epsilon: 0 }, x, f32([1, 2]), f32([0, 5])))[0], [-1, 1, 3, 7]);
   same(run(callOf('LayerNormalization', { epsilon: 0 }, x, ones, zeros))[0], [-1, 1, -1, 1]);
-  same(run(callOf('LRN', { size: 2, alpha: 2, beta: 1 }, f32([1, 2, 3], [1, 3, 1])))[0], [1 / 6, 2 / 14, 3 / 10]); // 1 + Σ over c and c + 1
+  // Size 2 sums over c and c + 1: 1 + 1 + 4, 1 + 4 + 9, 1 + 9.
+  same(run(callOf('LRN', { size: 2, alpha: 2, beta: 1 }, f32([1, 2, 3], [1, 3, 1])))[0], [1 / 6, 2 / 14, 3 / 10]);
   same(run(callOf('Softmax', {}, f32([1000, 1000, -Infinity, 0], [2, 2])))[0], [0.5, 0.5, 0, 1]);
   same(run(callOf('LogSoftmax', { axis: 0 }, f32([0, 0], [2, 1])))[0], [-Math.LN2, -Math.LN2]);
 });
@@ -156,7 +160,8 @@ test('Transpose there and back, DepthToSpace against SpaceToDepth', () => {
 });
 
 test('Slice clamps, counts from the end and steps backwards', () => {
-  const slice = (starts: number[], ends: number[], steps: number[]) => list(run(callOf('Slice', {}, count([6]), int(starts), int(ends), int([0]), int(steps)))[0]);
+  const slice = (starts: number[], ends: number[], steps: number[]) =>
+    list(run(callOf('Slice', {}, count([6]), int(starts), int(ends), int([0]), int(steps)))[0]);
   assert.equal(slice([1], [2 ** 62], [2]), [1, 3, 5]);
   assert.equal(slice([-2], [100], [1]), [4, 5]);
   assert.equal(slice([10], [-100], [-2]), [5, 3, 1]);
@@ -197,8 +202,10 @@ test('operators about shapes', () => {
 
 test('Resize: coordinates of every mode on one row', () => {
   const row = f32([0, 10, 20, 30], [1, 1, 1, 4]);
-  const resize = (mode: string, coordinate_transformation_mode: string, scale: number, attrs = {}) =>
-    list(run(callOf('Resize', { mode, coordinate_transformation_mode, ...attrs }, row, undefined, f32([1, 1, 1, scale])))[0]).map((v) => Math.round(v * 1e3) / 1e3);
+  const resize = (mode: string, coordinate_transformation_mode: string, scale: number, attrs = {}) => {
+    const call = callOf('Resize', { mode, coordinate_transformation_mode, ...attrs }, row, undefined, f32([1, 1, 1, scale]));
+    return list(run(call)[0]).map((v) => Math.round(v * 1e3) / 1e3);
+  };
   assert.equal(resize('linear', 'half_pixel', 2), [0, 2.5, 7.5, 12.5, 17.5, 22.5, 27.5, 30]);
   assert.equal(resize('linear', 'asymmetric', 2), [0, 5, 10, 15, 20, 25, 30, 30]);
   assert.equal(resize('linear', 'align_corners', 1.75), [0, 5, 10, 15, 20, 25, 30]);
@@ -214,7 +221,8 @@ test('Resize: coordinates of every mode on one row', () => {
 
 test('Resize: sizes, axes, keep_aspect_ratio_policy, region of interest', () => {
   const x = count([1, 1, 4, 8]);
-  const dims = (attrs: Record<string, string | readonly number[]>, sizes: number[]) => run(callOf('Resize', attrs, x, undefined, undefined, int(sizes)))[0].dims;
+  const dims = (attrs: Record<string, string | readonly number[]>, sizes: number[]) =>
+    run(callOf('Resize', attrs, x, undefined, undefined, int(sizes)))[0].dims;
   assert.equal(dims({}, [1, 1, 3, 5]), [1, 1, 3, 5]);
   assert.equal(dims({ axes: [3, 2] }, [5, 3]), [1, 1, 3, 5]);
   assert.equal(dims({ axes: [2, 3], keep_aspect_ratio_policy: 'not_larger' }, [8, 8]), [1, 1, 4, 8]);

@@ -78,7 +78,8 @@ test('constants in every form', () => {
       nodes: [{ op: 'Constant', inputs: [], outputs: ['c'], attrs: { [attr]: value } }] }));
     assert.equal([...constants.get('c')!.data], expected[attr as keyof typeof expected], attr);
     assert.is(nodes.length, 0);
-    assert.equal(constants.get('c')!.dims, attr === 'value_float' || attr === 'value_int' ? [] : [expected[attr as keyof typeof expected].length]);
+    const scalar = attr === 'value_float' || attr === 'value_int';
+    assert.equal(constants.get('c')!.dims, scalar ? [] : [expected[attr as keyof typeof expected].length]);
   }
   const strings = { op: 'Constant', inputs: [], outputs: ['c'], attrs: { value_string: 'no' } };
   fails('unsupported', /Constant_0.*numbers.*value_string/, () => readOnnx(modelBytes({ opset: 13, outputs: ['c'], nodes: [strings] })));

@@ -1,12 +1,12 @@
 import { Builder } from 'flatbuffers';
-import { dtypes, type DType, type Tensor } from '../../src/tensor.ts';
+import type { DType, Tensor } from '../../src/tensor.ts';
 
 /** One field of a table; its key says how it is stored. */
 type Cell =
   | { byte: number } | { ubyte: number } | { int: number } | { uint: number } | { float: number } | { text: string }
   | { bytes: Uint8Array } | { ints: readonly number[] } | { ushorts: readonly number[] } | { floats: readonly number[] } | { longs: readonly number[] }
   | { table: Cells } | { tables: readonly Cells[] };
-export type Cells = Readonly<Record<number, Cell>>;
+export type Cells = Readonly<Record<number, Cell | undefined>>;
 
 function vector(builder: Builder, width: number, values: readonly number[], add: (value: number) => void): number {
   builder.startVector(width, values.length, width);
@@ -31,7 +31,7 @@ function place(builder: Builder, cell: Cell): number | undefined {
 }
 
 function writeTable(builder: Builder, cells: Cells): number {
-  const rows = Object.entries(cells).map(([id, cell]) => ({ id: Number(id), cell, offset: place(builder, cell) }));
+  const rows = Object.entries(cells).flatMap(([id, cell]) => (cell ? [{ id: Number(id), cell, offset: place(builder, cell) }] : []));
   builder.startObject(Math.max(-1, ...rows.map(({ id }) => id)) + 1);
   for (const { id, cell, offset } of rows) {
     if (offset !== undefined) builder.addFieldOffset(id, offset, 0);
@@ -58,11 +58,17 @@ export interface Made {
   readonly sparsity?: Cells;
 }
 
-export interface MadeOperator { readonly code: number; readonly custom?: string; readonly customOptions?: Uint8Array; readonly inputs: readonly number[]; readonly outputs: readonly number[]; readonly options?: Cells }
+export interface MadeOperator {
+  readonly code: number;
+  readonly custom?: string;
+  readonly customOptions?: Uint8Array;
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+  readonly options?: Cells;
+}
 
 export const made = (name: string, tensor: Tensor): Made => ({ name, dims: tensor.dims, type: tensor.type, data: tensor.data });
 export const bytesOf = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-export const zeros = (type: DType, length: number): ArrayBufferView => new dtypes[type](length);
 
 /** A TensorFlow Lite file. */
 export function makeTflite(file: {
@@ -72,13 +78,13 @@ export function makeTflite(file: {
   const builder = new Builder(1024);
   const tensorCells = tensors.map(({ name, dims, type = 'float32', half, signature, quantization, sparsity }, i): Cells => ({
     0: { ints: dims }, 1: { byte: half ? 1 : typeNumbers[type] ?? -1 }, 2: { uint: i + 1 }, 3: { text: name },
-    ...(quantization && { 4: { table: quantization } }), ...(sparsity && { 6: { table: sparsity } }), ...(signature && { 7: { ints: signature } }),
+    4: quantization && { table: quantization }, 6: sparsity && { table: sparsity }, 7: signature && { ints: signature },
   }));
   const operatorCells = operators.map((op, i): Cells => ({
     0: { uint: i }, 1: { ints: op.inputs }, 2: { ints: op.outputs },
-    ...(op.options && { 4: { table: op.options } }), ...(op.customOptions && { 5: { bytes: op.customOptions } }),
+    4: op.options && { table: op.options }, 5: op.customOptions && { bytes: op.customOptions },
   }));
-  const codes = operators.map(({ code, custom }): Cells => ({ 0: { byte: Math.min(code, 127) }, 3: { int: code }, ...(custom && { 1: { text: custom } }) }));
+  const codes = operators.map(({ code, custom }): Cells => ({ 0: { byte: Math.min(code, 127) }, 3: { int: code }, 1: custom === undefined ? undefined : { text: custom } }));
   const buffers: Cells[] = [{}, ...tensors.map(({ data }): Cells => (data ? { 0: { bytes: bytesOf(data) } } : {}))];
   const graph: Cells = { 0: { tables: tensorCells }, 1: { ints: inputs }, 2: { ints: outputs }, 3: { tables: operatorCells }, 4: { text: 'made' } };
   const root = writeTable(builder, { 0: { uint: version }, 1: { tables: codes }, 2: { tables: [graph] }, 4: { tables: buffers } });

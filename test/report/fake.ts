@@ -13,6 +13,7 @@ function layer(name: string, op: string, size: number, macs: number, options: { 
   return {
     name, op, shape: [1, 24, 96, 96], format, kernel: `f32_${format}_spmm_2x16_clamp`, sparsity, nnz, macs, denseMs, sparseMs, theoreticalSpeedup, measuredSpeedup,
     efficiency: theoreticalSpeedup && measuredSpeedup / theoreticalSpeedup, spread: { denseMs: denseMs * 0.02, sparseMs: sparseMs * 0.02 },
+    candidates: nnz < size ? [{ format, kernel: 'f32', ms: sparseMs }, { format: format === 'dense' ? 'csr' : 'dense', kernel: 'f32', ms: denseMs }] : [],
   };
 }
 

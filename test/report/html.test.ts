@@ -69,7 +69,7 @@ test('the curve shows both lines, the break-even and its axes', () => {
   const { text } = curvePlot(fullReport());
   for (const part of ['promisedline', 'measuredline', 'break-even 38 %', 'zeros among the weights', 'speedup over dense']) assert.match(text, part);
   assert.not.match(curvePlot(fullReport({ breakEven: null })).text, 'break-even');
-  assert.match(pages.several, 'Sparse kernels pay from 38 % zeros on');
+  assert.match(pages.several, 'Sparse kernels pay from 38\u00a0% zeros on');
   assert.not.match(pages.one, 'More zeros, more speed?');
 });
 

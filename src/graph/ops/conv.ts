@@ -63,8 +63,11 @@ function tapsOf(g: ConvWindow): Tap[] {
 /** Which weight kernel joins input channel `i` of a group (counted inside it) and filter `o` (counted over all groups). */
 type KernelAt = (o: number, i: number) => number;
 
-/** Sums of a convolution in either direction; `to` and `from` name the side of a {@link Tap} that is written and read. */
-function sums(call: Call, g: ConvWindow, taps: Tap[], sides: { to: 'dense' | 'strided'; from: 'dense' | 'strided' }, kernelAt: KernelAt): Float64Array {
+/** The sides of a {@link Tap} that are written and read: they tell the direction of a convolution. */
+interface Sides { to: 'dense' | 'strided'; from: 'dense' | 'strided' }
+
+/** Sums of a convolution in either direction, bias included. */
+function sums(call: Call, g: ConvWindow, { taps, sides, kernelAt }: { taps: Tap[]; sides: Sides; kernelAt: KernelAt }): Float64Array {
   const [x, w] = [numbersOf(data(call, 0)), numbersOf(data(call, 1))];
   const bias = call.inputs[2] && numbersOf(data(call, 2));
   const [area, imageArea, kernelArea] = [sizeOf(g.out), sizeOf(g.in), sizeOf(g.kernel)];
@@ -90,7 +93,7 @@ function sums(call: Call, g: ConvWindow, taps: Tap[], sides: { to: 'dense' | 'st
 function runConv(call: Call): Tensor[] {
   const g = convGeometry(call);
   const inGroup = g.inputs / g.group;
-  const all = sums(call, g, tapsOf(g), { to: 'dense', from: 'strided' }, (o, i) => o * inGroup + i);
+  const all = sums(call, g, { taps: tapsOf(g), sides: { to: 'dense', from: 'strided' }, kernelAt: (o, i) => o * inGroup + i });
   return inferConv(call).map(({ type, shape }) => result(type, shape, finish(call, all)));
 }
 
@@ -98,7 +101,7 @@ function runConvTranspose(call: Call): Tensor[] {
   const g = convTransposeGeometry(call);
   const [inGroup, outGroup] = [g.inputs / g.group, g.filters / g.group];
   const kernelAt: KernelAt = (o, i) => (Math.floor(o / outGroup) * inGroup + i) * outGroup + (o % outGroup);
-  const all = sums(call, g, tapsOf(transposed(g)), { to: 'strided', from: 'dense' }, kernelAt);
+  const all = sums(call, g, { taps: tapsOf(transposed(g)), sides: { to: 'strided', from: 'dense' }, kernelAt });
   return inferConvTranspose(call).map(({ type, shape }) => result(type, shape, finish(call, all)));
 }
 

@@ -14,8 +14,11 @@ function flip(a: Numbers, start: number, rows: number, cols: number): Float64Arr
   return out;
 }
 
+/** Sizes of a product, and where its matrices start. */
+interface Product { m: number; n: number; k: number; atC: number; atA: number; atB: number }
+
 /** c[M×N] += a[M×K]·b[N×K]ᵀ, every matrix row-major from its own start. */
-function addProduct(c: Float64Array, a: Numbers, b: Numbers, size: { m: number; n: number; k: number; atC: number; atA: number; atB: number }): void {
+function addProduct(c: Float64Array, a: Numbers, b: Numbers, size: Product): void {
   const { m, n, k, atC, atA, atB } = size;
   for (let r = 0; r < m; r++) {
     for (let o = 0; o < n; o++) {

@@ -43,7 +43,10 @@ function reducedShape(call: Call, axes: ReadonlySet<number>): number[] {
 function split(call: Call, axes: ReadonlySet<number>): { starts: Float64Array; along: Float64Array } {
   const { shape } = input(call, 0);
   const strides = stridesOf(shape);
-  const part = (inside: boolean) => offsets(shape.filter((_, d) => axes.has(d) === inside), strides.filter((_, d) => axes.has(d) === inside));
+  const part = (inside: boolean) => {
+    const own = (all: readonly number[]) => all.filter((_, d) => axes.has(d) === inside);
+    return offsets(own(shape), own(strides));
+  };
   return { starts: part(false), along: part(true) };
 }
 
@@ -90,6 +93,8 @@ function runSearch(call: Call, better: Better): Tensor[] {
 export const reduce = {
   ...rows(reductions, (row: Reduction): Op => ({ inputs: [1, 2], infer, run: (call) => run(call, row) })),
   ...rows(searches, (better: Better): Op => ({
-    inputs: [1, 1], infer: (call) => [{ type: 'int64', shape: reducedShape(call, searchAxis(call)) }], run: (call) => runSearch(call, better),
+    inputs: [1, 1],
+    infer: (call) => [{ type: 'int64', shape: reducedShape(call, searchAxis(call)) }],
+    run: (call) => runSearch(call, better),
   })),
 } satisfies Record<string, Op>;

@@ -4,7 +4,13 @@ import { result } from './elements.ts';
 import { at, axisOf, data, input, list, num, numbers, text, type Call, type Op } from './op.ts';
 
 /** One axis being resized. `scale` is out/in as the model asked for it, `from` and `to` its region of interest (0 and 1: all). */
-export interface ResizeAxis { readonly size: number; readonly out: number; readonly scale: number; readonly from: number; readonly to: number }
+export interface ResizeAxis {
+  readonly size: number;
+  readonly out: number;
+  readonly scale: number;
+  readonly from: number;
+  readonly to: number;
+}
 
 /** Where output place `x` lies on the input axis: coordinate_transformation_mode of ONNX Resize. */
 const coordinates: Readonly<Record<string, (x: number, a: ResizeAxis) => number>> = {
@@ -40,7 +46,10 @@ function cubicWeights(t: number, a: number): number[] {
 
 /** Unclamped places and weights around coordinate `x`, by mode. */
 const kernels: Readonly<Record<string, (x: number, call: Call) => ResizeTap>> = {
-  nearest: (x, call) => ({ places: [lookUp(nearest, text(call, 'nearest_mode', 'round_prefer_floor'), `${at(call)} attribute nearest_mode`)(x)], weights: [1] }),
+  nearest: (x, call) => {
+    const round = lookUp(nearest, text(call, 'nearest_mode', 'round_prefer_floor'), `${at(call)} attribute nearest_mode`);
+    return { places: [round(x)], weights: [1] };
+  },
   linear: (x) => {
     const left = Math.floor(x);
     return { places: [left, left + 1], weights: [1 - (x - left), x - left] };
@@ -61,7 +70,7 @@ function clampTap(tap: ResizeTap, size: number, exclude: boolean): ResizeTap {
 }
 
 /** What every output place of axis `a` reads, the border settled. @throws BurinError `argument` for an unknown mode. */
-export function resizeTaps(call: Call, a: ResizeAxis): ResizeTap[] {
+export function tapsOf(call: Call, a: ResizeAxis): ResizeTap[] {
   const mode = text(call, 'coordinate_transformation_mode', 'half_pixel');
   const coordinate = lookUp(coordinates, mode, `${at(call)} attribute coordinate_transformation_mode`);
   const kernel = lookUp(kernels, text(call, 'mode', 'nearest'), `${at(call)} attribute mode`);
@@ -82,7 +91,9 @@ function perAxis(call: Call, values: readonly number[], axes: readonly number[],
 }
 
 /** How keep_aspect_ratio_policy makes one scale of several. */
-const policies: Readonly<Record<string, ((...scales: number[]) => number) | undefined>> = { stretch: undefined, not_larger: Math.min, not_smaller: Math.max };
+const policies: Readonly<Record<string, ((...scales: number[]) => number) | undefined>> = {
+  stretch: undefined, not_larger: Math.min, not_smaller: Math.max,
+};
 
 function roiOf(call: Call, axes: readonly number[], rank: number): { from: number[]; to: number[] } {
   const roi = text(call, 'coordinate_transformation_mode', 'half_pixel') === 'tf_crop_and_resize' ? numbers(call, 1) ?? [] : [];
@@ -119,7 +130,10 @@ type Sized = Pick<ResizeAxis, 'size' | 'out' | 'scale'>;
 
 /** Lengths are ⌊in · region · scale⌋ in f32, as scales are f32: 0.7f · 10 is 7, not 6.9999999. */
 function byScales(call: Call, scales: readonly number[], from: readonly number[], to: readonly number[]): Sized[] {
-  return input(call, 0).shape.map((size, d) => ({ size, scale: scales[d], out: Math.floor(Math.fround(size * (to[d] - from[d]) * scales[d])) }));
+  return input(call, 0).shape.map((size, d) => {
+    const out = Math.floor(Math.fround(size * (to[d] - from[d]) * scales[d]));
+    return { size, scale: scales[d], out };
+  });
 }
 
 function bySizes(call: Call, sizes: readonly number[], axes: readonly number[]): Sized[] {
@@ -155,7 +169,7 @@ function run(call: Call): Tensor[] {
   let x: ArrayLike<number> = numbersOf(data(call, 0));
   axes.forEach((axis, d) => {
     if (axis.out === axis.size && axis.scale === 1 && axis.from === 0 && axis.to === 1) return;
-    x = resample(x, shape, d, resizeTaps(call, axis), outside);
+    x = resample(x, shape, d, tapsOf(call, axis), outside);
     shape[d] = axis.out;
   });
   return [result(input(call, 0).type, shape, new Float64Array(x))];

@@ -29,13 +29,17 @@ function picker(inputs: readonly [number, number], sizes: (call: Call) => number
 /** One axis of a Slice, bounds counted from the front and clamped as ONNX says. */
 export interface Cut { start: number; length: number; step: number }
 
+/** Every axis of a `Slice` call. @throws BurinError `model` for lists of different lengths or a step of 0. */
 export function cuts(call: Call): Cut[] {
   const { shape } = input(call, 0);
   const [starts, ends] = [numbers(call, 1) ?? [], numbers(call, 2) ?? []];
   const axes = numbers(call, 3) ?? [...starts.keys()];
   const strides = numbers(call, 4) ?? starts.map(() => 1);
   const fits = [ends, axes, strides].every((other) => other.length === starts.length) && strides.every((step) => step !== 0);
-  expect(fits, { kind: 'model', where: at(call), needs: 'as many starts, ends, axes and nonzero steps', got: `[${starts}] [${ends}] [${axes}] [${strides}]` });
+  expect(fits, {
+    kind: 'model', where: at(call), needs: 'as many starts, ends, axes and nonzero steps',
+    got: `[${starts}] [${ends}] [${axes}] [${strides}]`,
+  });
   const all = shape.map((length): Cut => ({ start: 0, length, step: 1 }));
   axes.forEach((axis, i) => {
     const d = axisOf(call, axis, shape.length);
@@ -49,7 +53,7 @@ export function cuts(call: Call): Cut[] {
 }
 
 /** Padding of a `Pad` call before and after every axis; negative numbers crop. */
-export export function padding(call: Call): { before: number; after: number }[] {
+export function padding(call: Call): { before: number; after: number }[] {
   const { shape } = input(call, 0);
   const pads = numbers(call, 1) ?? [];
   const axes = numbers(call, 3)?.map((axis) => axisOf(call, axis, shape.length)) ?? [...shape.keys()];
@@ -122,7 +126,8 @@ function inferConcat(call: Call): Typed[] {
   const axis = concatAxis(call);
   const parts = call.inputs.map((_, i) => input(call, i));
   for (const { type, shape } of parts) {
-    const fits = type === first.type && shape.length === first.shape.length && shape.every((length, d) => d === axis || length === first.shape[d]);
+    const sameRest = shape.length === first.shape.length && shape.every((length, d) => d === axis || length === first.shape[d]);
+    const fits = type === first.type && sameRest;
     expect(fits, {
       kind: 'shape', where: at(call), needs: `parts of one type that differ along axis ${axis} only`, got: `${type} [${shape}]`,
     });
@@ -140,7 +145,9 @@ function runConcat(call: Call): Tensor[] {
   call.inputs.forEach((_, i) => {
     const part = data(call, i);
     const block = sizeOf(part.dims.slice(axis));
-    for (let at = start, from = 0; from < part.size; at += row, from += block) to.set(part.data.subarray(from, from + block) as Float32Array, at);
+    for (let place = start, from = 0; from < part.size; place += row, from += block) {
+      to.set(part.data.subarray(from, from + block) as Float32Array, place);
+    }
     start += block;
   });
   return [new Tensor(type, to, shape)];
@@ -154,7 +161,8 @@ function parts(call: Call): number[] {
   const count = num(call, 'num_outputs', call.node.outputs.length);
   const equal = Math.ceil(length / count);
   const sizes = numbers(call, 1) ?? Array.from({ length: count }, (_, i) => Math.min(equal, length - i * equal));
-  const fits = sizes.every((size) => size >= 0) && sizes.reduce((sum, size) => sum + size, 0) === length && sizes.length === call.node.outputs.length;
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const fits = sizes.every((size) => size >= 0) && total === length && sizes.length === call.node.outputs.length;
   expect(fits, { kind: 'shape', where: at(call), needs: `${call.node.outputs.length} parts of ${length} together`, got: `[${sizes}]` });
   return sizes;
 }
@@ -177,7 +185,11 @@ function runSplit(call: Call): Tensor[] {
 }
 
 export const select = {
-  Slice: picker([3, 5], (call) => cuts(call).map(({ length }) => length), (call) => cuts(call).map(({ start, length, step }) => steps(length, step, start))),
+  Slice: picker(
+    [3, 5],
+    (call) => cuts(call).map(({ length }) => length),
+    (call) => cuts(call).map(({ start, length, step }) => steps(length, step, start)),
+  ),
   Pad: picker([2, 4], padSizes, padPlaces, 2),
   Tile: picker([2, 2], tiled, (call) => tiled(call).map((length, d) => every(length).map((i) => i % input(call, 0).shape[d]))),
   Gather: { inputs: [2, 2], infer: (call) => [typedAs(input(call, 0), gathered(call))], run: runGather },

@@ -128,7 +128,10 @@ const same = (call: Call) => [like(call)];
 
 export const unary = {
   ...rows(activations, (make: Maker, name): Op => ({
-    inputs: name === 'Clip' ? [1, 3] : [1, 1], infer: same, run: (call) => apply(call, make(call), input(call, 0).type), work: activationWork,
+    inputs: name === 'Clip' ? [1, 3] : [1, 1],
+    infer: same,
+    run: (call) => apply(call, make(call), input(call, 0).type),
+    work: activationWork,
   })),
   ...rows(functions, (f: Scalar): Op => ({ inputs: [1, 1], infer: same, run: (call) => apply(call, f, input(call, 0).type) })),
   ...rows(tests, (f: Scalar): Op => ({

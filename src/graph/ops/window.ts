@@ -36,7 +36,7 @@ function split(total: number, upper: boolean): Pair {
   return upper ? [less, total - less] : [total - less, less];
 }
 
-/** Output length and pads of a sliding window (ONNX Conv and pooling): ⌊(size + pads − reach)/stride⌋ + 1, ⌈size/stride⌉ for SAME. */
+/** Output length and pads of a sliding window (ONNX): ⌊(size + pads − reach)/stride⌋ + 1, or ⌈size/stride⌉ for SAME. */
 function slide(a: Axis, autoPad: string, ceil: boolean): Placed {
   if (autoPad.startsWith('SAME')) {
     const out = Math.ceil(a.size / a.stride);
@@ -59,13 +59,16 @@ function axes(call: Call, spatial: Shape, kernel: Shape): [Axis, Axis] {
   const strides = list(call, 'strides', ones);
   const dilations = list(call, 'dilations', ones);
   const pads = list(call, 'pads', [...ones, ...ones].fill(0));
-  const whole = [...kernel, ...strides, ...dilations].every((v) => Number.isInteger(v) && v > 0) && pads.every((v) => Number.isInteger(v) && v >= 0);
+  const positive = [...kernel, ...strides, ...dilations].every((v) => Number.isInteger(v) && v > 0);
+  const whole = positive && pads.every((v) => Number.isInteger(v) && v >= 0);
   const fits = kernel.length === rank && strides.length === rank && dilations.length === rank && pads.length === 2 * rank;
   expect(whole && fits, {
     kind: 'model', where: at(call), needs: `${rank} positive kernel lengths, strides, dilations and ${2 * rank} pads of 0 or more`,
     got: `kernel [${kernel}], strides [${strides}], dilations [${dilations}], pads [${pads}]`,
   });
-  const all = spatial.map((size, d): Axis => ({ size, kernel: kernel[d], stride: strides[d], dilation: dilations[d], pads: [pads[d], pads[d + rank]] }));
+  const all = spatial.map((size, d): Axis => ({
+    size, kernel: kernel[d], stride: strides[d], dilation: dilations[d], pads: [pads[d], pads[d + rank]],
+  }));
   return rank === 2 ? [all[0], all[1]] : [{ size: 1, kernel: 1, stride: 1, dilation: 1, pads: [0, 0] }, all[0]];
 }
 
@@ -100,7 +103,8 @@ function channels(call: Call, filterAxis: 0 | 1) {
   const filters = filterAxis === 0 ? w[0] : w[1] * group;
   const inputs = filterAxis === 0 ? w[1] * group : w[0];
   expect(x[1] === inputs && inputs % group === 0 && filters % group === 0, {
-    kind: 'shape', where: at(call), needs: `${inputs} input channels, ${group} groups dividing input channels and filters`, got: `${x[1]} channels, ${filters} filters`,
+    kind: 'shape', where: at(call), needs: `${inputs} input channels, ${group} groups dividing input channels and filters`,
+    got: `${x[1]} channels, ${filters} filters`,
   });
   expect(!bias || (bias.length === 1 && bias[0] === filters), {
     kind: 'shape', where: at(call), needs: `a bias of [${filters}]`, got: `[${bias}]`,

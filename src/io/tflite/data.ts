@@ -26,11 +26,10 @@ export function isQuantized({ type, quantization }: FileTensor): boolean {
 }
 
 /** What the tensor's elements are here. */
-export function typeOf(file: File, index: number): DType {
-  const tensor = file.graph.tensors[index];
-  return tensorTypes[tensor.type]?.type ?? fail({
-    kind: 'unsupported', where: `tensor '${tensor.name}'`, needs: Object.values(tensorTypes).filter((t) => t.type).map((t) => t.name).join(', '),
-    got: `type ${tensor.type} (${tensorTypes[tensor.type]?.name ?? 'unknown'})`,
+export function typeOf({ type, name }: FileTensor): DType {
+  return tensorTypes[type]?.type ?? fail({
+    kind: 'unsupported', where: `tensor '${name}'`, needs: Object.values(tensorTypes).filter((t) => t.type).map((t) => t.name).join(', '),
+    got: `type ${type} (${tensorTypes[type]?.name ?? 'unknown'})`,
   });
 }
 
@@ -39,14 +38,17 @@ export function loadTensor(file: File, index: number): Tensor | undefined {
   const tensor = file.graph.tensors[index];
   const where = `tensor '${tensor.name}'`;
   const shape = tensor.shape ?? [];
-  expect(shape.length <= mostDimensions, { kind: 'limit', where, needs: `at most ${mostDimensions} dimensions`, got: `${shape.length}` });
+  const { length } = shape;
+  expect(length <= mostDimensions, { kind: 'limit', where, needs: `at most ${mostDimensions} dimensions`, got: `${length}` });
   checkShape(shape, where);
   const raw = bufferOf(file, tensor, where);
   const elements = sizeOf(shape);
   if (raw.length === 0 && elements > 0) return undefined;
   file.left -= elements;
-  expect(file.left >= 0, { kind: 'limit', where: `${where} [${shape}]`, needs: `constants of at most ${mostElements(file.bytes)} elements in all`, got: 'more' });
-  const type = typeOf(file, index);
+  expect(file.left >= 0, {
+    kind: 'limit', where: `${where} [${shape}]`, needs: `constants of at most ${mostElements(file.bytes)} elements in all`, got: 'more',
+  });
+  const type = typeOf(tensor);
   const values = elementsOf(raw, tensor.type === half, type, where);
   if (!tensor.sparsity) return new Tensor(type, values, shape);
   return new Tensor(type, densify(values, { type, shape, sparsity: sparsityOf(tensor.sparsity, where), where }), shape);
@@ -57,7 +59,9 @@ function bufferOf({ model, bytes }: File, { buffer }: FileTensor, where: string)
     kind: 'file', where, needs: `a buffer below ${model.buffers.length}`, got: `${buffer}`,
   });
   if (offset <= 1) return data;
-  expect(offset + size <= bytes.length, { kind: 'file', where, needs: `${size} bytes at byte ${offset}`, got: `a file of ${bytes.length} bytes` });
+  expect(offset + size <= bytes.length, {
+    kind: 'file', where, needs: `${size} bytes at byte ${offset}`, got: `a file of ${bytes.length} bytes`,
+  });
   return bytes.subarray(offset, offset + size);
 }
 
@@ -71,15 +75,18 @@ function elementsOf(raw: Uint8Array, isHalf: boolean, type: DType, where: string
 function sparsityOf(file: FileSparsity, where: string): Sparsity {
   const levels = file.dimensions.map((dim, i): Level => {
     const at = `${where} sparsity dimension ${i}`;
-    expect(dim.format === 0 || dim.format === 1, { kind: 'file', where: at, needs: 'format 0 (dense) or 1 (CSR)', got: `${dim.format}` });
     if (dim.format === 0) return { denseSize: dim.denseSize };
-    return { segments: indexVector(dim.segmentsKind, dim.segments, `${at} segments`), indices: indexVector(dim.indicesKind, dim.indices, `${at} indices`) };
+    expect(dim.format === 1, { kind: 'file', where: at, needs: 'format 0 (dense) or 1 (CSR)', got: `${dim.format}` });
+    return {
+      segments: indexVector(dim.segmentsKind, dim.segments, `${at} segments`), indices: indexVector(dim.indicesKind, dim.indices, `${at} indices`),
+    };
   });
   return { traversalOrder: file.traversalOrder ?? [], blockMap: file.blockMap ?? [], levels };
 }
 
 function indexVector(kind: number, vector: Late, where: string): number[] {
-  const fields = indexVectors[kind] ?? fail({ kind: 'file', where, needs: `an index vector of kind ${Object.keys(indexVectors).join(', ')}`, got: `${kind}` });
+  const needs = `an index vector of kind ${Object.keys(indexVectors).join(', ')}`;
+  const fields = indexVectors[kind] ?? fail({ kind: 'file', where, needs, got: `${kind}` });
   return vector(fields).values ?? [];
 }
 
@@ -89,7 +96,8 @@ function indexVector(kind: number, vector: Late, where: string): number[] {
  */
 export function dequantize(tensor: Tensor, quantization: FileTensor['quantization'], where: string): Tensor {
   const scales = quantization?.scale ?? [];
-  if (scales.length === 0) return tensor.type === 'float32' ? tensor : new Tensor('float32', Float32Array.from(numbersOf(tensor)), tensor.dims);
+  if (tensor.type === 'float32') return tensor;
+  if (scales.length === 0) return new Tensor('float32', Float32Array.from(numbersOf(tensor)), tensor.dims);
   const axis = quantization?.axis ?? 0;
   const channels = scales.length === 1 ? 1 : tensor.dims[axis];
   expect(channels === scales.length, { kind: 'file', where, needs: `${channels} scales along dimension ${axis}`, got: `${scales.length}` });

@@ -9,16 +9,16 @@ import { moves } from './operators/moves.ts';
 import { spatial, transposeConvBias } from './operators/spatial.ts';
 import { type FileOperator, type FileOperatorCode, model as modelFields, operatorNames, placeholderCode } from './schema.ts';
 
-const rewrites: Readonly<Record<string, Rewrite>> = { ...spatial, ...elements, ...moves };
-const customRewrites: Readonly<Record<string, Rewrite>> = { Convolution2DTransposeBias: transposeConvBias };
+const transposeConvBiasName = "CUSTOM 'Convolution2DTransposeBias'";
+const rewrites: Readonly<Record<string, Rewrite>> = { ...spatial, ...elements, ...moves, [transposeConvBiasName]: transposeConvBias };
 /** Operators whose second input is their weights. */
-const weighted = new Set(['CONV_2D', 'DEPTHWISE_CONV_2D', 'TRANSPOSE_CONV', 'FULLY_CONNECTED', "CUSTOM 'Convolution2DTransposeBias'"]);
+const weighted = new Set(['CONV_2D', 'DEPTHWISE_CONV_2D', 'TRANSPOSE_CONV', 'FULLY_CONNECTED', transposeConvBiasName]);
 /** These turn quantised constants into real numbers; all others compute. */
 const fromStorage = new Set(['DEQUANTIZE', 'DENSIFY']);
 
 /**
- * A TensorFlow Lite file (schema version 3) as a graph. Inputs and outputs keep the file's names and layout (images are NHWC); operators on
- * images stand between Transposes, which {@link sinkTransposes} removes. float16 is widened, sparse tensors are filled in, the first
+ * A TensorFlow Lite file (schema version 3) as a graph. Inputs and outputs keep the file's names and layout (images are NHWC);
+ * operators on images stand between Transposes, which the pass `sinkTransposes` removes. float16 is widened, sparse tensors are filled in, the first
  * subgraph is the network. Facts after TensorFlow's schema.fbs.
  * @throws BurinError `file` for bytes that are no such file or contradict themselves, `unsupported` for a quantised network or an operator
  *   that is not in the table, `limit` for a file that unfolds to absurd size.
@@ -52,7 +52,7 @@ function checkIndex(draft: Draft, index: number, where: string): number {
 /** A tensor as the world sees it; a dimension only known at run time gets a name. */
 function infoOf(draft: Draft, index: number, name: string): ValueInfo {
   const dims = dimsOf(draft.file.graph.tensors[index]).map((dim, i): Dim => (dim < 0 ? `${name}_dim${i}` : dim));
-  return { name, type: typeOf(draft.file, index), dims };
+  return { name, type: typeOf(draft.file.graph.tensors[index]), dims };
 }
 
 function inputOf(draft: Draft, index: number): ValueInfo {
@@ -75,21 +75,16 @@ function rejectQuantized(draft: Draft, index: number, where: string): void {
   });
 }
 
-function nameOf(code: FileOperatorCode): string {
-  const number = code.deprecated >= placeholderCode ? code.builtin : Math.max(code.deprecated, code.builtin);
+/** The operator's name in the schema; a custom one is `CUSTOM 'Name'`. */
+function nameOf({ deprecated, builtin, custom }: FileOperatorCode): string {
+  const number = deprecated >= placeholderCode ? builtin : Math.max(deprecated, builtin);
   const name = operatorNames[number] ?? `operator code ${number}`;
-  return name === 'CUSTOM' ? `CUSTOM ${show(code.custom)}` : name;
+  return name === 'CUSTOM' ? `CUSTOM ${show(custom)}` : name;
 }
 
 function rewriteOf(name: string, where: string): Rewrite {
-  const custom = /^CUSTOM '(.*)'$/.exec(name)?.[1];
-  const table = custom === undefined ? rewrites : customRewrites;
-  const key = custom ?? name;
-  if (Object.hasOwn(table, key)) return table[key];
-  return fail({
-    kind: 'unsupported', where: `${where}`, needs: `one of ${[...Object.keys(rewrites), ...Object.keys(customRewrites).map((k) => `CUSTOM '${k}'`)].join(', ')}`,
-    got: name,
-  });
+  if (Object.hasOwn(rewrites, name)) return rewrites[name];
+  return fail({ kind: 'unsupported', where, needs: `one of ${Object.keys(rewrites).join(', ')}`, got: name });
 }
 
 function rewrite(draft: Draft, operator: FileOperator, i: number): void {
@@ -104,7 +99,8 @@ function rewrite(draft: Draft, operator: FileOperator, i: number): void {
   for (const index of outputs) checkOutput(draft, index, where);
   const touched = [...inputs.filter((index) => index >= 0), ...outputs];
   if (!fromStorage.has(operatorName)) for (const index of touched) rejectQuantized(draft, index, where);
-  const site: Site = { draft, where, inputs, outputs, options: operator.options, custom: operator.custom, name: layerName(draft, operatorName, { inputs, outputs }) };
+  const name = layerName(draft, operatorName, { inputs, outputs });
+  const site: Site = { draft, where, name, inputs, outputs, options: operator.options, custom: operator.custom };
   rewriteOf(operatorName, where)(site);
   for (const index of outputs) if (!draft.known.has(index)) draft.computed.add(index);
 }

@@ -83,9 +83,11 @@ const lowerPad: Lower = (ctx, op) => {
   const filler = value ? numbersOf(value)[0] : 0, strides = stridesOf(out), offset = pads.reduce((sum, { before }, d) => sum + before * strides[d], 0);
   const place = (): Call | undefined => copyCall(shape, { address: ctx.address(op.node.inputs[0]), ...whole(shape) }, { address: ctx.address(op.node.outputs[0]), offset, strides });
   if (joinAxes(shape, [stridesOf(shape), strides]).shape.length > RANK) return undefined;
-  // The clamp kernel with equal bounds writes that number everywhere.
-  const fill = (): Call => ({ kernel: 'f32_clamp', job: { x: ctx.address(op.node.outputs[0]), y: ctx.address(op.node.outputs[0]), length: sizeOf(out), a: filler, b: filler } });
-  return { kernel: 'b32_copy', build: () => [fill(), place() as Call] };
+  const fill = (): Call | undefined => {
+    const one = ctx.upload(`fill|${filler}`, () => Float32Array.of(filler));
+    return copyCall([sizeOf(out)], { address: one, offset: 0, strides: [0] }, { address: ctx.address(op.node.outputs[0]), ...whole([sizeOf(out)]) });
+  };
+  return { kernel: 'b32_copy', build: () => [fill() as Call, place() as Call] };
 };
 
 /** Two neighbours and the weight of the second, or undefined for a tap that reads more. */

@@ -38,7 +38,7 @@ interface Uploaded {
   readonly parts: Uint32Array;
 }
 
-const uploaded = new WeakMap<Context['backend'], Map<string, Uploaded>>();
+const uploaded = new WeakMap<Context, Map<string, Uploaded>>();
 
 /** The packed weight on the device; packed and uploaded once for each key and choice. */
 function upload(ctx: Context, weight: Weight, choice: Choice, unit: number): Uploaded {
@@ -46,8 +46,8 @@ function upload(ctx: Context, weight: Weight, choice: Choice, unit: number): Upl
   const bytes = format === 'dense' ? DENSE_PANEL_BYTES : PANEL_BYTES;
   const kBlock = format === 'dense' && kernel.op === 'spmv' ? weight.cols : evenBlock(weight.cols, unit, kernel.op === 'spmv' ? 65536 : bytes, step);
   const key = `${weight.key}|${format}${blockName(block)}|${kernel.rows}|${unit}|${kBlock}`;
-  const cache = uploaded.get(ctx.backend) ?? new Map<string, Uploaded>();
-  uploaded.set(ctx.backend, cache);
+  const cache = uploaded.get(ctx) ?? new Map<string, Uploaded>();
+  uploaded.set(ctx, cache);
   let packed: Packed | undefined;
   const data = (): Packed => (packed ??= pack(format, weight.matrix(), { lanes: kernel.rows, unit, kBlock }, block, weight.key));
   const values = ctx.upload(`${key}|values`, () => data().values);

@@ -20,7 +20,8 @@ export function clip(site: Site, low: number, high: number): Step {
 /** The nodes of a fused activation function, by its number in the schema. */
 export function activation(site: Site, kind: number): Step[] {
   const steps = activations[kind] ?? fail({
-    kind: 'unsupported', where: `${site.where} fused activation`, needs: '0 (none), 1 (RELU), 2 (RELU_N1_TO_1), 3 (RELU6) or 4 (TANH)', got: `${kind}`,
+    kind: 'unsupported', where: `${site.where} fused activation`, got: `${kind}`,
+    needs: '0 (none), 1 (RELU), 2 (RELU_N1_TO_1), 3 (RELU6) or 4 (TANH)',
   });
   return steps(site);
 }
@@ -38,6 +39,7 @@ export function positive(site: Site, what: string, value: number): number {
 
 /** `axis` counted from the front. */
 export function axisFrom(site: Site, axis: number, rank: number): number {
-  expect(Number.isInteger(axis) && axis >= -rank && axis < rank, { kind: 'file', where: site.where, needs: `an axis in [-${rank}, ${rank})`, got: `${axis}` });
+  const inside = Number.isInteger(axis) && axis >= -rank && axis < rank;
+  expect(inside, { kind: 'file', where: site.where, needs: `an axis in [-${rank}, ${rank})`, got: `${axis}` });
   return axis < 0 ? axis + rank : axis;
 }

@@ -1,8 +1,7 @@
 import { expect } from '../../../expect.ts';
-import { bytesOf } from '../../../tensor.ts';
 import { typeOf } from '../data.ts';
 import { byte, float } from '../flat.ts';
-import { constantNumbers, emit, has, inner, inputDims, longList, operand, permuted, scalar, type Site, type Step } from '../draft.ts';
+import { constantNumbers, emit, has, inner, inputDims, longList, operand, outputTensor, permuted, scalar, type Site, type Step } from '../draft.ts';
 import { clip, fused, type Rewrite } from './common.ts';
 
 const unary = (...steps: Step[]): Rewrite => (site) => emit(site, operand(site, 0), steps);
@@ -51,9 +50,7 @@ export function castTo(type: string): Step {
 }
 
 function cast(site: Site): void {
-  const type = typeOf(site.draft.file, site.outputs[0]);
-  expect(bytesOf(type) > 0, { kind: 'dtype', where: site.where, needs: 'a known type', got: type });
-  emit(site, operand(site, 0), [castTo(type)]);
+  emit(site, operand(site, 0), [castTo(typeOf(outputTensor(site, 0)))]);
 }
 
 const reduce = (op: string): Rewrite => (site) => {

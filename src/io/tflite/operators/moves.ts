@@ -1,9 +1,12 @@
 import { expect } from '../../../expect.ts';
+import type { Tensor } from '../../../tensor.ts';
 import { dequantize, isQuantized } from '../data.ts';
 import { byte, int, ints } from '../flat.ts';
 import {
-  constantNumbers, emit, emitMany, has, inner, inputDims, inputTensor, knownInput, longList, operand, outputDims, type Site, type Step,
+  constantNumbers, emit, emitMany, has, inner, inputDims, inputTensor, knownInput, longList, operand, outputDims, outputTensor,
+  type Site, type Step,
 } from '../draft.ts';
+import type { FileTensor } from '../schema.ts';
 import { axisFrom, fused, positive, type Rewrite } from './common.ts';
 import { castTo } from './elements.ts';
 
@@ -37,7 +40,8 @@ function expandDims(site: Site): void {
 function padsOf(site: Site): string {
   const pairs = constantNumbers(site, 1);
   const rank = inputDims(site, 0).length;
-  expect(pairs.length === 2 * rank, { kind: 'file', where: site.where, needs: `${rank} pairs of paddings`, got: `${pairs.length} numbers` });
+  const fits = pairs.length === 2 * rank;
+  expect(fits, { kind: 'file', where: site.where, needs: `${rank} pairs of paddings`, got: `${pairs.length} numbers` });
   return longList(site, [...pairs.filter((_, i) => i % 2 === 0), ...pairs.filter((_, i) => i % 2 === 1)]);
 }
 
@@ -72,8 +76,11 @@ const bit = (mask: number, i: number): boolean => ((mask >> i) & 1) === 1;
 
 /** Python's x[begin:end:stride, …]; a bit of a mask says: from the very start, to the very end, or one element whose dimension goes. */
 function stridedSlice(site: Site): void {
-  const o = site.options({ begin: [0, int()], end: [1, int()], ellipsis: [2, int()], newAxis: [3, int()], shrink: [4, int()], offset: [5, byte()] });
-  expect(o.ellipsis === 0 && o.newAxis === 0, { kind: 'unsupported', where: site.where, needs: 'no ellipsis and no new axis', got: 'one of them' });
+  const o = site.options({
+    begin: [0, int()], end: [1, int()], ellipsis: [2, int()], newAxis: [3, int()], shrink: [4, int()], offset: [5, byte()],
+  });
+  const plain = o.ellipsis === 0 && o.newAxis === 0;
+  expect(plain, { kind: 'unsupported', where: site.where, needs: 'no ellipsis and no new axis', got: 'one of them' });
   const [begins, given, strides] = [1, 2, 3].map((i) => constantNumbers(site, i));
   expect(given.length === begins.length && strides.length === begins.length, {
     kind: 'file', where: site.where, needs: `${begins.length} ends and strides`, got: `${given.length} and ${strides.length}`,
@@ -134,22 +141,24 @@ function shapeOf(site: Site): void {
   emit(site, operand(site, 0), type === 4 ? [{ op: 'Shape' }] : [{ op: 'Shape' }, castTo('int32')]);
 }
 
-/** Of a constant, the constant itself: f16 is widened and sparse storage filled in where a tensor is read. */
-function constantOrIdentity(site: Site): void {
+type FromStorage = (tensor: Tensor, quantization: FileTensor['quantization'], where: string) => Tensor;
+
+/** Of a constant, a constant: f16 is widened and sparse storage filled in where a tensor is read. */
+const stored = (convert: FromStorage): Rewrite => (site) => {
   const tensor = inputTensor(site, 0);
   const known = knownInput(site, 0);
   expect(known || !isQuantized(tensor), {
-    kind: 'unsupported', where: `${site.where} tensor '${tensor.name}'`, needs: 'a constant or a tensor of real numbers', got: 'quantised activations',
+    kind: 'unsupported', where: `${site.where} tensor '${tensor.name}'`, needs: 'a constant or real numbers', got: 'quantised activations',
     remedy: 'convert the model without quantising its activations',
   });
   if (!known) return emit(site, operand(site, 0), []);
-  const real = site.where.includes('DEQUANTIZE') ? dequantize(known.tensor, tensor.quantization, site.where) : known.tensor;
-  site.draft.known.set(site.outputs[0], { ...known, tensor: real });
-}
+  outputTensor(site, 0);
+  site.draft.known.set(site.outputs[0], { ...known, tensor: convert(known.tensor, tensor.quantization, site.where) });
+};
 
 /** Operators that move data or describe it. */
 export const moves = {
   CONCATENATION: concatenation, RESHAPE: reshape, SQUEEZE: squeeze, EXPAND_DIMS: expandDims, PAD: pad, PADV2: pad, MIRROR_PAD: mirrorPad,
-  SLICE: slice, STRIDED_SLICE: stridedSlice, SPLIT: split, SPLIT_V: splitSizes, TRANSPOSE: transpose, GATHER: gather, PACK: pack, UNPACK: unpack,
-  SHAPE: shapeOf, DEQUANTIZE: constantOrIdentity, DENSIFY: constantOrIdentity,
+  SLICE: slice, STRIDED_SLICE: stridedSlice, SPLIT: split, SPLIT_V: splitSizes, TRANSPOSE: transpose, GATHER: gather,
+  PACK: pack, UNPACK: unpack, SHAPE: shapeOf, DEQUANTIZE: stored(dequantize), DENSIFY: stored((tensor) => tensor),
 } satisfies Readonly<Record<string, Rewrite>>;

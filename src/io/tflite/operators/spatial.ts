@@ -17,6 +17,7 @@ function emitSpatial(site: Site, x: string, steps: readonly Step[]): void {
 }
 
 const samePadding = 0;
+const validPadding = 1;
 
 /**
  * Padding as attributes. SAME is TensorFlow's: the output is ⌈input / stride⌉ and the odd pixel goes to the end. It stays a rule
@@ -43,36 +44,49 @@ const bias = (site: Site): string[] => (has(site, 2) ? [operand(site, 2)] : []);
 
 interface ConvOptions { padding: number; strides: Pair; dilations: Pair; fused: number }
 
-function convolution(site: Site, { padding, strides, dilations, fused }: ConvOptions, { perm, group }: { perm: number[]; group: number }): void {
+function convolution(site: Site, { padding, strides, dilations, fused }: ConvOptions, perm: number[], group: number): void {
   const [, kh, kw] = inputDims(site, 1, 4);
   const window = windowOf(site, [kh, kw], strides, dilations);
   const attrs = {
     kernel_shape: window.kernel, strides: window.strides, dilations: window.dilations, group,
     ...paddingOf(padding, inputDims(site, 0, 4).slice(1, 3), window),
   };
-  emitSpatial(site, operand(site, 0), [{ op: 'Conv', more: [permuted(site, 1, perm), ...bias(site)], attrs }, ...activation(site, fused)]);
+  const more = [permuted(site, 1, perm), ...bias(site)];
+  emitSpatial(site, operand(site, 0), [{ op: 'Conv', more, attrs }, ...activation(site, fused)]);
 }
 
 /** Weights [O, KH, KW, I/groups] become [O, I/groups, KH, KW]. */
 function conv(site: Site): void {
-  const o = site.options({ padding: [0, byte()], strideW: [1, int()], strideH: [2, int()], fused: [3, byte()], dilationW: [4, int(1)], dilationH: [5, int(1)] });
+  const o = site.options({
+    padding: [0, byte()], strideW: [1, int()], strideH: [2, int()], fused: [3, byte()], dilationW: [4, int(1)], dilationH: [5, int(1)],
+  });
   const channels = inputDims(site, 0, 4)[3];
   const perGroup = inputDims(site, 1, 4)[3];
   const group = channels / perGroup;
-  expect(Number.isInteger(group) && group >= 1, { kind: 'shape', where: site.where, needs: `channels in groups of ${perGroup}`, got: `${channels}` });
+  const divides = Number.isInteger(group) && group >= 1;
+  expect(divides, { kind: 'shape', where: site.where, needs: `channels in groups of ${perGroup}`, got: `${channels}` });
   const options = { ...o, strides: [o.strideH, o.strideW] as const, dilations: [o.dilationH, o.dilationW] as const };
-  convolution(site, options, { perm: [0, 3, 1, 2], group });
+  convolution(site, options, [0, 3, 1, 2], group);
 }
 
 /** Weights [1, KH, KW, C·multiplier] become [C·multiplier, 1, KH, KW], one group a channel. */
 function depthwise(site: Site): void {
-  const o = site.options({ padding: [0, byte()], strideW: [1, int()], strideH: [2, int()], fused: [4, byte()], dilationW: [5, int(1)], dilationH: [6, int(1)] });
+  const o = site.options({
+    padding: [0, byte()], strideW: [1, int()], strideH: [2, int()], fused: [4, byte()], dilationW: [5, int(1)], dilationH: [6, int(1)],
+  });
   const group = positive(site, 'number of channels', inputDims(site, 0, 4)[3]);
   const options = { ...o, strides: [o.strideH, o.strideW] as const, dilations: [o.dilationH, o.dilationW] as const };
-  convolution(site, options, { perm: [3, 0, 1, 2], group });
+  convolution(site, options, [3, 0, 1, 2], group);
 }
 
-interface Transposed { readonly image: number; readonly bias: string[]; readonly padding: number; readonly strides: Pair; readonly fused: number }
+interface Transposed {
+  /** Which input holds the image. */
+  readonly image: number;
+  readonly bias: string[];
+  readonly padding: number;
+  readonly strides: Pair;
+  readonly fused: number;
+}
 
 /**
  * Weights [O, KH, KW, I] become [I, O, KH, KW]. The file gives the output size; SAME pads as the convolution from that size down to the
@@ -83,7 +97,8 @@ function transposedConvolution(site: Site, { image, bias, padding, strides, fuse
   const window = windowOf(site, [kh, kw], strides);
   const from = inputDims(site, image, 4).slice(1, 3);
   const to = outputDims(site, 0, 4).slice(1, 3);
-  expect([...from, ...to].every((size) => size >= 0), { kind: 'unsupported', where: site.where, needs: 'an image of known size', got: `[${from}] to [${to}]` });
+  const fixed = [...from, ...to].every((size) => size >= 0);
+  expect(fixed, { kind: 'unsupported', where: site.where, needs: 'an image of known size', got: `[${from}] to [${to}]` });
   const excess = from.map((size, i) => (size - 1) * strides[i] + window.kernel[i] - to[i]);
   const before = to.map((size, i) => {
     if (padding !== samePadding) return 0;
@@ -96,7 +111,8 @@ function transposedConvolution(site: Site, { image, bias, padding, strides, fuse
     pads: [...before, ...after.map((pad) => Math.max(pad, 0))], output_padding: after.map((pad) => Math.max(-pad, 0)),
   };
   const weights = permuted(site, 1, [3, 0, 1, 2]);
-  emitSpatial(site, operand(site, image), [{ op: 'ConvTranspose', more: [weights, ...bias], attrs }, ...activation(site, fused)]);
+  const steps = [{ op: 'ConvTranspose', more: [weights, ...bias], attrs }, ...activation(site, fused)];
+  emitSpatial(site, operand(site, image), steps);
 }
 
 function transposeConv(site: Site): void {
@@ -110,13 +126,17 @@ export function transposeConvBias(site: Site): void {
   expect(site.custom.length >= 12, { kind: 'file', where: site.where, needs: '12 bytes of options', got: `${site.custom.length}` });
   const view = new DataView(site.custom.buffer, site.custom.byteOffset, 12);
   const [padding, strideW, strideH] = [0, 4, 8].map((at) => view.getInt32(at, true));
-  transposedConvolution(site, { image: 0, bias: bias(site), padding: padding === 1 ? samePadding : 1, strides: [strideH, strideW], fused: 0 });
+  const options = { padding: padding === 1 ? samePadding : validPadding, strides: [strideH, strideW] as const, fused: 0 };
+  transposedConvolution(site, { ...options, image: 0, bias: bias(site) });
 }
 
 const pool = (op: string, extra: Record<string, Attr>): Rewrite => (site) => {
-  const o = site.options({ padding: [0, byte()], strideW: [1, int()], strideH: [2, int()], width: [3, int()], height: [4, int()], fused: [5, byte()] });
+  const o = site.options({
+    padding: [0, byte()], strideW: [1, int()], strideH: [2, int()], width: [3, int()], height: [4, int()], fused: [5, byte()],
+  });
   const window = windowOf(site, [o.height, o.width], [o.strideH, o.strideW]);
-  const attrs = { kernel_shape: window.kernel, strides: window.strides, ...paddingOf(o.padding, inputDims(site, 0, 4).slice(1, 3), window), ...extra };
+  const padding = paddingOf(o.padding, inputDims(site, 0, 4).slice(1, 3), window);
+  const attrs = { kernel_shape: window.kernel, strides: window.strides, ...padding, ...extra };
   emitSpatial(site, operand(site, 0), [{ op, attrs }, ...activation(site, o.fused)]);
 };
 
@@ -124,11 +144,14 @@ const resize = (mode: string, nearest: (aligned: boolean, centred: boolean) => R
   const o = site.options(mode === 'linear' ? { aligned: [2, byte()], centred: [3, byte()] } : { aligned: [0, byte()], centred: [1, byte()] });
   const [batch, , , channels] = inputDims(site, 0, 4);
   const [height, width] = constantNumbers(site, 1);
-  const known = batch >= 0 && channels >= 0;
-  expect(known, { kind: 'unsupported', where: site.where, needs: 'a known batch size', got: 'one known only at run time', remedy: 'export the model with a fixed batch' });
+  expect(batch >= 0 && channels >= 0, {
+    kind: 'unsupported', where: site.where, needs: 'a known batch size', got: 'one known only at run time',
+    remedy: 'export the model with a fixed batch',
+  });
   const coordinates = o.aligned ? 'align_corners' : o.centred ? 'half_pixel' : 'asymmetric';
   const attrs = { mode, coordinate_transformation_mode: coordinates, ...nearest(o.aligned !== 0, o.centred !== 0) };
-  emitSpatial(site, operand(site, 0), [{ op: 'Resize', more: ['', '', longList(site, [batch, channels, height, width])], attrs }]);
+  const more = ['', '', longList(site, [batch, channels, height, width])];
+  emitSpatial(site, operand(site, 0), [{ op: 'Resize', more, attrs }]);
 };
 
 /** TensorFlow Lite rounds half a pixel up (centres, corners) or takes the floor. */

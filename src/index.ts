@@ -1,0 +1,11 @@
+export { SparseSession, type Feeds, type LayerPlan, type SessionOptions } from './runtime/session.ts';
+export { Tensor, type DType, type Shape, type TensorLike } from './tensor.ts';
+export { BurinError, type ErrorKind } from './expect.ts';
+export type { Graph, Node, ValueInfo } from './graph/graph.ts';
+export { evaluate } from './graph/evaluate.ts';
+export { zoo, zooGraph } from './graph/zoo/index.ts';
+export { readModel } from './io/index.ts';
+export { formats, pack, unpack, type Block, type Layout, type Matrix, type Packed } from './formats/index.ts';
+export * from './prune/index.ts';
+export { inspect, workOf } from './measure/work.ts';
+export { measure, sweep } from './measure/speedup.ts';

@@ -1,0 +1,18 @@
+import { fail } from '../expect.ts';
+import type { Graph } from '../graph/graph.ts';
+
+/** Four bytes at offset 4 of every TensorFlow Lite file. */
+const TFLITE_MARK = 'TFL3';
+
+const looksLikeTflite = (bytes: Uint8Array): boolean => bytes.length >= 8 && String.fromCharCode(...bytes.subarray(4, 8)) === TFLITE_MARK;
+
+/**
+ * A model file as a graph. The kind of file is told by its content; its reader is loaded only then.
+ * @throws BurinError `file` for bytes that are neither ONNX nor TFLite
+ */
+export async function readModel(model: Uint8Array | ArrayBuffer, options: { name?: string } = {}): Promise<Graph> {
+  const bytes = model instanceof Uint8Array ? model : new Uint8Array(model);
+  if (bytes.length === 0) fail({ kind: 'file', where: options.name ?? 'model', needs: 'an ONNX or TFLite file', got: 'no bytes' });
+  if (looksLikeTflite(bytes)) return (await import('./tflite/index.ts')).readTflite(bytes, options);
+  return (await import('./onnx/index.ts')).readOnnx(bytes, options);
+}

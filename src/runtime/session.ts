@@ -1,0 +1,186 @@
+import { backends, type Backend, type BackendName, type BackendOptions, type MemoryUse } from '../backends/index.ts';
+import { expect, fail, lookUp, show } from '../expect.ts';
+import { formats } from '../formats/index.ts';
+import { checkGraph, specialize } from '../graph/evaluate.ts';
+import type { Graph, ValueInfo } from '../graph/graph.ts';
+import { optimize } from '../graph/passes/index.ts';
+import { readModel } from '../io/index.ts';
+import { checkShape, sameShape, Tensor, tensorFrom, type Shape, type TensorLike } from '../tensor.ts';
+import { compile, type LayerPlan, type Plan } from './plan.ts';
+import { environment, type Environment } from './environment.ts';
+import { sharedMemory, TuneMemory, tuneModes, type TuneMode, type TuneTable } from './tune.ts';
+
+export type { LayerPlan } from './plan.ts';
+
+export interface SessionOptions extends BackendOptions {
+  /** Devices in order of preference; the first that works is used. Default `['wasm', 'reference']`. */
+  readonly executionProviders?: readonly string[];
+  /** Formats weights may be stored in; `['dense']` is the baseline. All where absent; a layer none of them fits stays dense. */
+  readonly formats?: readonly string[];
+  /** `measure` (default) times candidates on this device, `predict` skips that. */
+  readonly tune?: TuneMode;
+  /** What an earlier session measured ({@link SparseSession.tuning}), so that it need not be measured again. */
+  readonly tuning?: TuneTable;
+  /** Most milliseconds of measuring for one set of input shapes; default 10000. */
+  readonly tuneBudgetMs?: number;
+  /** Threads; one, for now. */
+  readonly threads?: number;
+  /** Lengths for free dimensions, so that `prepare` needs no shapes. */
+  readonly shapes?: Readonly<Record<string, Shape>>;
+  readonly onProgress?: (progress: { stage: string; done: number; total: number }) => void;
+}
+
+/** Plans kept for different input shapes. */
+const MOST_PLANS = 4;
+const DEFAULT_BUDGET_MS = 10_000;
+
+export type Feeds = Readonly<Record<string, TensorLike>>;
+
+/** A network ready to run on one device. Shaped like ONNX Runtime's InferenceSession. */
+export class SparseSession {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  readonly inputMetadata: readonly ValueInfo[];
+  readonly outputMetadata: readonly ValueInfo[];
+  readonly #graph: Graph;
+  readonly #options: SessionOptions;
+  readonly #memory: TuneMemory;
+  readonly #plans = new Map<string, Plan>();
+  #backend: Backend | undefined;
+
+  private constructor(graph: Graph, backend: Backend, options: SessionOptions) {
+    this.#graph = graph;
+    this.#backend = backend;
+    this.#options = options;
+    this.#memory = options.tuning ? new TuneMemory(options.tuning) : sharedMemory;
+    this.inputMetadata = graph.inputs;
+    this.outputMetadata = graph.outputs;
+    this.inputNames = graph.inputs.map(({ name }) => name);
+    this.outputNames = graph.outputs.map(({ name }) => name);
+  }
+
+  /**
+   * @param model ONNX or TFLite bytes (told apart by their content), or a Graph
+   * @throws BurinError for a file that cannot be read, a network that cannot be run, an unknown option, a device that is missing
+   */
+  static async create(model: Graph | Uint8Array | ArrayBuffer, options: SessionOptions = {}): Promise<SparseSession> {
+    checkOptions(options);
+    const graph = model instanceof Uint8Array || model instanceof ArrayBuffer ? await readModel(model) : model;
+    checkGraph(graph);
+    return new SparseSession(graph, await firstBackend(options), options);
+  }
+
+  /**
+   * Chooses formats and kernels for these input shapes (measuring where asked to) and keeps the result; `run` does it
+   * by itself when needed.
+   * @returns what was decided for each layer, in the order of execution
+   */
+  async prepare(shapes: Readonly<Record<string, Shape>> = {}): Promise<readonly LayerPlan[]> {
+    return this.#planFor({ ...this.#options.shapes, ...shapes }).layers;
+  }
+
+  /** @returns the outputs by name, copies the caller owns. @throws BurinError for feeds that do not fit; the session stays usable. */
+  async run(feeds: Feeds): Promise<Record<string, Tensor>> {
+    const tensors = this.#check(feeds);
+    return this.#planFor(shapesOf(tensors)).run(tensors);
+  }
+
+  /** Times runs: ms of the whole without instruments, and of each layer (in `prepare`'s order) measured one by one. */
+  async profile(feeds: Feeds, { samples = 1 }: { samples?: number } = {}): Promise<{ totalMs: number[]; layerMs: number[][] }> {
+    const tensors = this.#check(feeds), plan = this.#planFor(shapesOf(tensors));
+    const totalMs: number[] = [], layerMs: number[][] = plan.layers.map(() => []);
+    for (let i = 0; i < samples; i++) {
+      const start = performance.now();
+      plan.run(tensors);
+      totalMs.push(performance.now() - start);
+      plan.profile(tensors).forEach((ms, layer) => layerMs[layer].push(ms));
+    }
+    return { totalMs, layerMs };
+  }
+
+  /** What was measured so far, to be given to another session as `tuning`. */
+  tuning(): TuneTable {
+    return this.#memory.toJSON();
+  }
+
+  environment(): Environment {
+    return environment(this.#device());
+  }
+
+  memory(): MemoryUse {
+    return this.#device().memory();
+  }
+
+  /** Gives all memory back; the session cannot be used any more. */
+  release(): void {
+    this.#plans.clear();
+    this.#backend?.dispose();
+    this.#backend = undefined;
+  }
+
+  dispose(): void { this.release(); }
+
+  #device(): Backend {
+    return this.#backend ?? fail({ kind: 'state', where: `session of '${this.#graph.name}'`, needs: 'a session in use', got: 'one that was released' });
+  }
+
+  #planFor(shapes: Readonly<Record<string, Shape>>): Plan {
+    const backend = this.#device(), key = JSON.stringify(this.inputNames.map((name) => shapes[name] ?? null));
+    const known = this.#plans.get(key);
+    if (known) return known;
+    const fixed = specialize(this.#graph, shapes), { graph, types, parts } = optimize(fixed.graph, fixed.types);
+    const { formats: allowed, tune = 'measure', tuneBudgetMs = DEFAULT_BUDGET_MS, onProgress } = this.#options;
+    const plan = compile(backend, { graph, types, parts }, { formats: allowed, tune, tuneBudgetMs, memory: this.#memory, onProgress });
+    for (const [old, oldest] of this.#plans) {
+      if (this.#plans.size < MOST_PLANS) break;
+      oldest.dispose();
+      this.#plans.delete(old);
+    }
+    this.#plans.set(key, plan);
+    return plan;
+  }
+
+  /** The feeds as our tensors, each of the type and shape the model asks for. */
+  #check(feeds: Feeds): Record<string, Tensor> {
+    this.#device();
+    expect(feeds && typeof feeds === 'object', { kind: 'argument', where: 'run', needs: `feeds for ${this.inputNames.join(', ')}`, got: show(feeds) });
+    for (const name of Object.keys(feeds)) expect(this.inputNames.includes(name), { kind: 'argument', where: 'run', needs: `one of ${this.inputNames.join(', ')}`, got: `a feed '${name}'` });
+    return Object.fromEntries(this.inputMetadata.map((info) => [info.name, fitting(info, feeds[info.name])]));
+  }
+}
+
+function shapesOf(tensors: Readonly<Record<string, Tensor>>): Record<string, Shape> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, { dims }]) => [name, dims]));
+}
+
+function fitting(info: ValueInfo, feed: TensorLike | undefined): Tensor {
+  const where = `input '${info.name}' ${info.type} [${info.dims}]`;
+  expect(feed, { kind: 'argument', where, needs: 'a tensor', got: 'nothing' });
+  const tensor = tensorFrom(feed, where);
+  checkShape(tensor.dims, where);
+  expect(tensor.type === info.type, { kind: 'dtype', where, needs: info.type, got: tensor.type });
+  const wanted = info.dims.map((dim, i) => (typeof dim === 'number' ? dim : tensor.dims[i]));
+  expect(sameShape(wanted, tensor.dims), { kind: 'shape', where, needs: `shape [${info.dims}]`, got: `[${tensor.dims}]` });
+  return tensor;
+}
+
+function checkOptions({ executionProviders, formats: allowed, tune, threads = 1 }: SessionOptions): void {
+  executionProviders?.forEach((name) => lookUp(backends, name, 'option executionProviders'));
+  expect(!executionProviders || executionProviders.length > 0, { kind: 'argument', where: 'option executionProviders', needs: `some of ${Object.keys(backends).join(', ')}`, got: 'none' });
+  allowed?.forEach((name) => lookUp(formats, name, 'option formats'));
+  expect(!tune || tuneModes.includes(tune), { kind: 'argument', where: 'option tune', needs: tuneModes.join(' or '), got: show(tune) });
+  expect(threads === 1, { kind: 'unsupported', where: 'option threads', needs: '1', got: show(threads), remedy: 'run on one thread' });
+}
+
+/** The first provider that starts; the reasons of all where none does. */
+async function firstBackend(options: SessionOptions): Promise<Backend> {
+  const reasons: string[] = [];
+  for (const name of options.executionProviders ?? ['wasm', 'reference']) {
+    try {
+      return await backends[name as BackendName](options);
+    } catch (error) {
+      reasons.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return fail({ kind: 'device', where: 'executionProviders', needs: 'one that works here', got: reasons.join('; ') });
+}
