@@ -132,18 +132,21 @@ export class PadJob {
   value: f32;
 }
 
-/** A window over padded planes, each output channel from one plane: depthwise convolution and pooling. */
+/** A window slid over one plane after the other, each output channel from one plane: depthwise convolution and pooling. */
 @unmanaged
 export class WindowJob {
+  /** Planes [channels / multiplier] and bytes of one. */
   src: usize;
+  srcPlane: usize;
+  /** Record of the padding of one plane, whose `src` the kernel sets, or 0: the planes are read where they are. */
+  padJob: usize;
   dst: usize;
   channels: u32;
   /** Output channels that read the same plane. */
   multiplier: u32;
   outHeight: u32;
   outWidth: u32;
-  /** Bytes of a padded plane and of a step down of one output row. */
-  plane: usize;
+  /** Bytes of a step down of one output row. */
   rowStep: usize;
   taps: u32;
   /** u32 [taps] byte offsets, f32 [channels][taps] weights, f32 [channels] bias or 0. */

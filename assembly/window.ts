@@ -1,4 +1,5 @@
-import { WindowJob } from './job';
+import { PadJob, WindowJob } from './job';
+import { pad } from './pack';
 import { finish } from './epilogue';
 import { madd, zero } from './simd';
 
@@ -66,19 +67,32 @@ function strip<T extends Tap>(job: WindowJob, first: v128, weights: usize, s: us
   if (V > 3) put(e + 48, y3, scale, residual, lo, hi);
 }
 
+/** The plane to slide over: padded into scratch memory, or as it is. */
+// @ts-ignore: decorator
+@inline
+function planeAt(job: WindowJob, src: usize): usize {
+  if (!job.padJob) return src;
+  const padJob = changetype<PadJob>(job.padJob);
+  padJob.src = src;
+  pad(job.padJob);
+  return padJob.dst;
+}
+
 /** dst[o][y][x] = Σ or max over taps of src[o / multiplier] at the tap's offset from (y, x). */
 // @ts-ignore: decorator
 @inline
 export function slide<T extends Tap>(at: usize): void {
   const job = changetype<WindowJob>(at), policy = changetype<T>(0);
   const outHeight = job.outHeight, outWidth = job.outWidth, outRow = <usize>outWidth << 2, rowStep = job.rowStep;
-  let weights = job.weights, d = job.dst, src = job.src, scale = job.scale ? job.scale - d : 0;
+  let weights = job.weights, d = job.dst, src = job.src, plane: usize = 0, scale = job.scale ? job.scale - d : 0;
   const outPlane = <usize>outHeight * outRow;
-  for (let channel: u32 = 0, used: u32 = 0; channel < job.channels; ++channel) {
+  for (let channel: u32 = 0, used = job.multiplier; channel < job.channels; ++channel) {
+    if (used == job.multiplier) { used = 0; plane = planeAt(job, src); src += job.srcPlane; }
+    ++used;
     const first = policy.first(job.bias, <usize>channel << 2);
     for (let y: u32 = 0; y < outHeight; y += 2) {
       const step: usize = y + 1 < outHeight ? 1 : 0;
-      const row = src + <usize>y * rowStep, out = d + <usize>y * outRow;
+      const row = plane + <usize>y * rowStep, out = d + <usize>y * outRow;
       let x: usize = 0;
       for (; x + 48 < outRow; x += 64) strip<T>(job, first, weights, row + x, row + step * rowStep + x, out + x, out + step * outRow + x, scale, 4);
       if (x + 16 < outRow) { strip<T>(job, first, weights, row + x, row + step * rowStep + x, out + x, out + step * outRow + x, scale, 2); x += 32; }
@@ -87,6 +101,49 @@ export function slide<T extends Tap>(at: usize): void {
     d += outPlane;
     if (scale) scale -= outPlane;
     weights += <usize>job.taps * policy.weightBytes();
-    if (++used == job.multiplier) { used = 0; src += job.plane; }
+  }
+}
+
+/**
+ * Depthwise 3x3 of stride 1. Twelve pixels wide, it walks down the plane: each input row is loaded once and goes into the
+ * three output rows it belongs to, x the one that it completes, y and z those below. Strips go from right to left,
+ * so that what the rightmost writes past the end of a row is overwritten by the leftmost.
+ */
+export function slide3x3(at: usize): void {
+  const job = changetype<WindowJob>(at);
+  const outHeight = job.outHeight, outRow = <usize>job.outWidth << 2, rowStep = job.rowStep, residual = job.residual;
+  const lo = f32x4.splat(job.min), hi = f32x4.splat(job.max), lastStrip = (outRow - 1) / 48 * 48;
+  let w = job.weights, d = job.dst, src = job.src, plane: usize = 0;
+  for (let channel: u32 = 0, used = job.multiplier; channel < job.channels; ++channel, w += 36) {
+    if (used == job.multiplier) { used = 0; plane = planeAt(job, src); src += job.srcPlane; }
+    ++used;
+    const bias = job.bias ? v128.load32_splat(job.bias + (<usize>channel << 2)) : zero();
+    for (let left = <isize>lastStrip; left >= 0; left -= 48) {
+      let x0 = bias, x1 = bias, x2 = bias, y0 = bias, y1 = bias, y2 = bias;
+      let row = plane + <usize>left, out = d + <usize>left - outRow * 2;
+      for (let r: u32 = 0, rows = outHeight + 2; r < rows; ++r, row += rowStep, out += outRow) {
+        let z0 = bias, z1 = bias, z2 = bias;
+        let a = v128.load(row), b = v128.load(row, 16), c = v128.load(row, 32), k = v128.load32_splat(w, 24);
+        x0 = madd(a, k, x0); x1 = madd(b, k, x1); x2 = madd(c, k, x2); k = v128.load32_splat(w, 12);
+        y0 = madd(a, k, y0); y1 = madd(b, k, y1); y2 = madd(c, k, y2); k = v128.load32_splat(w);
+        z0 = madd(a, k, z0); z1 = madd(b, k, z1); z2 = madd(c, k, z2);
+        a = v128.load(row, 4); b = v128.load(row, 20); c = v128.load(row, 36); k = v128.load32_splat(w, 28);
+        x0 = madd(a, k, x0); x1 = madd(b, k, x1); x2 = madd(c, k, x2); k = v128.load32_splat(w, 16);
+        y0 = madd(a, k, y0); y1 = madd(b, k, y1); y2 = madd(c, k, y2); k = v128.load32_splat(w, 4);
+        z0 = madd(a, k, z0); z1 = madd(b, k, z1); z2 = madd(c, k, z2);
+        a = v128.load(row, 8); b = v128.load(row, 24); c = v128.load(row, 40); k = v128.load32_splat(w, 32);
+        x0 = madd(a, k, x0); x1 = madd(b, k, x1); x2 = madd(c, k, x2); k = v128.load32_splat(w, 20);
+        y0 = madd(a, k, y0); y1 = madd(b, k, y1); y2 = madd(c, k, y2); k = v128.load32_splat(w, 8);
+        z0 = madd(a, k, z0); z1 = madd(b, k, z1); z2 = madd(c, k, z2);
+        if (r >= 2) {
+          finish(out, x0, residual, lo, hi);
+          finish(out + 16, x1, residual, lo, hi);
+          finish(out + 32, x2, residual, lo, hi);
+        }
+        x0 = y0; x1 = y1; x2 = y2;
+        y0 = z0; y1 = z1; y2 = z2;
+      }
+    }
+    d += <usize>outHeight * outRow;
   }
 }

@@ -8,14 +8,14 @@ export interface Kernel {
   /** How stored positions are walked; absent for kernels without weights. */
   readonly pattern?: string;
   readonly op: string;
-  /** Rows of C computed at once. */
+  /** Rows of C computed at once; height of the window of a kernel made for one. */
   readonly rows: number;
-  /** Columns of C computed at once (spmm). */
+  /** Columns of C computed at once (spmm); width of the window. */
   readonly width: number;
 }
 
 const WEIGHTED = /^(f32)_(dense|csr|bsr|nm)_(spmm|spmv)(?:_(\d+)(?:x(\d+))?)?$/;
-const PLAIN = /^(?:(f32|b32)_)?([a-z]+(?:_[a-z]+)*)$/;
+const PLAIN = /^(?:(f32|b32)_)?([a-z]+(?:_[a-z]+)*)(?:_(\d+)x(\d+))?$/;
 
 /** @throws BurinError when the name is not of the form above. */
 export function parseKernel(name: string): Kernel {
@@ -25,7 +25,7 @@ export function parseKernel(name: string): Kernel {
     return { name, dtype, pattern, op, rows: Number(rows), width: Number(width) };
   }
   const plain = PLAIN.exec(name);
-  if (plain) return { name, dtype: plain[1] ?? 'any', op: plain[2], rows: 1, width: 1 };
+  if (plain) return { name, dtype: plain[1] ?? 'any', op: plain[2], rows: Number(plain[3] ?? 1), width: Number(plain[4] ?? 1) };
   return fail({ kind: 'argument', where: 'kernel name', needs: 'dtype_pattern_op_rowsxwidth or dtype_op', got: `'${name}'` });
 }
 
@@ -65,7 +65,7 @@ export const jobs = {
   UnpackJob: [...address('src srcStride dst rowStride colStride'), ...count('rows col valid'), ...address('residual'), ...real('min max')],
   SpmvJob: [...address('values idx ptr'), ...count('run blocks blockRows rows cols'), ...address('x y bias residual'), ...real('min max'), ...count('partial')],
   PadJob: [...address('src dst'), ...count('channels height width top left rows phases phaseWidth'), ...real('value')],
-  WindowJob: [...address('src dst'), ...count('channels multiplier outHeight outWidth'), ...address('plane rowStep'), ...count('taps'), ...address('offsets weights bias scale residual'), ...real('min max')],
+  WindowJob: [...address('src srcPlane padJob dst'), ...count('channels multiplier outHeight outWidth'), ...address('rowStep'), ...count('taps'), ...address('offsets weights bias scale residual'), ...real('min max')],
   UnaryJob: [...address('x y'), ...count('length'), ...real('a b')],
   BinaryJob: [...address('a b y'), ...count('n0 n1 n2 n3'), ...address('a0 a1 a2 a3 b0 b1 b2 b3'), ...real('min max')],
   CopyJob: [...address('src dst'), ...count('n0 n1 n2 n3 n4 n5'), ...address('s0 s1 s2 s3 s4 s5 d0 d1 d2 d3 d4 d5')],

@@ -1,3 +1,4 @@
+import type { TuneMode } from '../runtime/tune.ts';
 import type { Arguments, Options } from './command.ts';
 
 /** Where and with what a network runs; the same for every command that runs one. */
@@ -9,27 +10,27 @@ export const engineOptions = {
   shape: { type: 'string', value: 'NAME=1x3x48x192', multiple: true, about: 'shape of an input whose file leaves it open; repeatable' },
 } satisfies Options;
 
-const tunings = ['measure', 'predict'] as const;
-
 export interface Engine {
   readonly executionProviders?: string[];
   readonly formats?: string[];
   readonly threads?: number;
-  readonly tune?: (typeof tunings)[number];
+  readonly tune?: TuneMode;
 }
 
 /** The engine the command line asks for. Loads the tables it checks against, so call it when they are needed anyway. */
 export async function engineFrom(args: Arguments): Promise<Engine> {
-  const { provider, format } = await engineChoices();
+  const { provider, format, tune } = await engineChoices();
   return {
     executionProviders: args.chosen('provider', provider),
     formats: args.chosen('format', format),
     threads: args.number('threads', { least: 1, most: 256, whole: true }),
-    tune: args.choice('tune', tunings) as Engine['tune'],
+    tune: args.choice('tune', tune) as TuneMode | undefined,
   };
 }
 
-export async function engineChoices(): Promise<{ provider: string[]; format: string[] }> {
-  const [{ backends }, { formats }] = await Promise.all([import('../backends/index.ts'), import('../formats/index.ts')]);
-  return { provider: Object.keys(backends), format: Object.keys(formats) };
+export async function engineChoices(): Promise<Record<'provider' | 'format' | 'tune', readonly string[]>> {
+  const { backends } = await import('../backends/index.ts');
+  const { formats } = await import('../formats/index.ts');
+  const { tuneModes } = await import('../runtime/tune.ts');
+  return { provider: Object.keys(backends), format: Object.keys(formats), tune: tuneModes };
 }

@@ -28,17 +28,14 @@ async function zooModel(spec: string, seed: number): Promise<Model> {
   return { name: spec, graph: zooGraph(name, { seed, ...(pixels && { input: Number(pixels) }) }) };
 }
 
-/** Byte 4 of every TFLite file. */
-const isTflite = (bytes: Uint8Array): boolean => String.fromCharCode(...bytes.subarray(4, 8)) === 'TFL3';
-
-async function graphFrom(bytes: Uint8Array, path: string): Promise<Graph> {
-  if (isTflite(bytes) || extname(path) === '.tflite') return (await import('../io/tflite/index.ts')).readTflite(bytes);
-  const { readOnnx } = await import('../io/onnx/index.ts');
-  return readOnnx(bytes, { name: basename(path), external: (local) => readFileSync(join(dirname(path), local)) });
+/** Data that an ONNX file keeps beside itself is read from its folder. */
+async function fileModel(path: string): Promise<Model> {
+  const { readModel } = await import('../io/index.ts');
+  const options = { name: basename(path), external: (local: string) => readFileSync(join(dirname(path), local)) };
+  return { name: basename(path, extname(path)), graph: await readModel(await readBytes(path), options) };
 }
 
 /** The network that MODEL names. @throws BurinError when there is none or it cannot be read */
 export async function loadModel(spec: string, seed = 0): Promise<Model> {
-  if (spec.startsWith('zoo:')) return zooModel(spec.slice(4), seed);
-  return { name: basename(spec, extname(spec)), graph: await graphFrom(await readBytes(spec), spec) };
+  return spec.startsWith('zoo:') ? zooModel(spec.slice(4), seed) : fileModel(spec);
 }

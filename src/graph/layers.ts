@@ -70,7 +70,8 @@ function oihw(dims: readonly number[], orientation: Orientation, groups: number)
 /** The weight as OIHW. It may be the graph's own array: read it, do not write to it. */
 export function readWeight(graph: Graph, layer: Layer): Float32Array {
   const tensor = graph.constants.get(layer.weight);
-  expect(tensor?.data instanceof Float32Array, { kind: 'dtype', where: `${layer.weight}`, needs: 'a float32 constant', got: tensor?.type ?? 'nothing' });
+  const got = tensor?.type ?? 'nothing';
+  expect(tensor?.data instanceof Float32Array, { kind: 'dtype', where: layer.weight, needs: 'a float32 constant', got });
   return layer.orientation === 'oihw' ? tensor.data : toOihw(tensor.data, layer);
 }
 

@@ -56,13 +56,15 @@ type Sentence = (measured: Measured, lossMs: number) => string | undefined;
 const costs = (lossMs: number): string => `${lossMs < 0 ? 'saves' : 'costs'} ${ms(Math.abs(lossMs))}`;
 
 const sentences: Record<Cause, Sentence> = {
-  unpruned: ({ totals, layers }, lossMs) => {
+  unpruned: ({ layers }, lossMs) => {
     const whole = layers.filter(isWhole);
     if (!whole.length) return `Pruned layers do not hold time in proportion to their multiply-adds, which ${costs(lossMs)}.`;
-    const [counted, timed] = [sum(whole, (l) => l.macs) / totals.macs.dense, sum(whole, (l) => l.denseMs) / totals.denseMs].map(percent);
+    const weighted = layers.filter((layer) => !isOther(layer));
+    const share = (key: 'macs' | 'denseMs'): string => percent(sum(whole, (l) => l[key]) / sum(weighted, (l) => l[key]));
+    const [counted, timed] = [share('macs'), share('denseMs')];
     return `${several(whole.length, 'layer')} with every weight still there: ${counted} of the multiply-adds `
-      + `${counted === timed ? 'and' : 'but'} ${timed} of the dense time. The promise counts multiply-adds, not milliseconds, `
-      + `which ${costs(lossMs)}.`;
+      + `${counted === timed ? 'and' : 'but'} ${timed} of the dense time of all layers with weights. `
+      + `The promise counts multiply-adds, not milliseconds, which ${costs(lossMs)}.`;
   },
   otherOperations: ({ layers }, lossMs) => {
     const others = layers.filter(isOther);

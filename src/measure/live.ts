@@ -185,8 +185,9 @@ const rows: readonly Row[] = [
   { rule: weighted, when: hasWeight, ops: ['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Linear'] },
   {
     rule: channelwise, when: keepsChannels, ops: [
-      'BatchNormalization', 'InstanceNormalization', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'Identity', 'Cast', 'Resize',
-      'Relu', 'LeakyRelu', 'Clip', 'Sigmoid', 'HardSigmoid', 'HardSwish', 'Tanh', 'Elu', 'Softplus', 'Sqrt', 'Exp', 'Log', 'Neg', 'Abs', 'Erf',
+      'BatchNormalization', 'InstanceNormalization', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'Resize',
+      'Relu', 'LeakyRelu', 'Clip', 'Sigmoid', 'HardSigmoid', 'HardSwish', 'Tanh', 'Elu', 'Softplus',
+      'Sqrt', 'Exp', 'Log', 'Neg', 'Abs', 'Erf', 'Identity', 'Cast',
     ],
   },
   { rule: channelwise, when: padsOnlyImages, ops: ['Pad'] },

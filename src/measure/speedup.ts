@@ -55,7 +55,7 @@ function countedIn(graph: Graph, shapes: Readonly<Record<string, Shape>>): Count
 export async function measure(graph: Graph, options: MeasureOptions = {}): Promise<Report> {
   const { model = graph.name, pruning, peers, samples, tolerance, onProgress, executionProviders, tune, threads } = options;
   const shapes = shapesFor(graph, options);
-  const edition = (stage: string, formats?: string[]): Promise<SparseSession> => SparseSession.create(graph, {
+  const edition = (stage: string, formats?: readonly string[]): Promise<SparseSession> => SparseSession.create(graph, {
     executionProviders, tune, threads, shapes, formats,
     onProgress: onProgress && ((p) => onProgress({ ...p, stage: `${stage}: ${p.stage}` })),
   });

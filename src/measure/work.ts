@@ -42,7 +42,7 @@ export interface Inspection {
   readonly model: string;
   readonly convention: Convention;
   readonly totals: { readonly params: number; readonly nonzeroParams: number; readonly macs: number };
-  readonly layers: readonly { readonly name: string; readonly op: string; readonly shape: Shape; readonly params: number; readonly nonzero: number; readonly macs: number }[];
+  readonly layers: readonly (Omit<LayerWork, 'macs'> & { readonly macs: number })[];
 }
 
 export interface LayerWork {
@@ -94,7 +94,8 @@ function countedNodes(graph: Graph, types: Types): Counted[] {
   return graph.nodes.map((node) => {
     const inputs = node.inputs.map((name) => (name === '' ? undefined : { ...types.get(name)!, value: graph.constants.get(name) }));
     const call = { node, inputs };
-    return { node, call, work: opOf(node).work?.(call) ?? free, shape: types.get(node.outputs[0])?.shape ?? [], params: paramsOf(graph, node) };
+    const shape = types.get(node.outputs[0])?.shape ?? [];
+    return { node, call, work: opOf(node).work?.(call) ?? free, shape, params: paramsOf(graph, node) };
   });
 }
 
@@ -133,7 +134,8 @@ export function inspect(graph: Graph, options: { convention?: Convention | (stri
   const nodes = countedNodes(fixed.graph, fixed.types);
   const nonzeros = nonzerosOf(fixed.graph, nodes);
   const layers = nodes.map((counted) => ({
-    name: counted.node.name, op: counted.node.op, shape: counted.shape, ...countParams(fixed.graph, counted.params, nonzeros), macs: count(counted),
+    name: counted.node.name, op: counted.node.op, shape: counted.shape, ...countParams(fixed.graph, counted.params, nonzeros),
+    macs: count(counted),
   })).filter(({ params, macs }) => params > 0 || macs > 0);
   const { params, nonzero } = countParams(fixed.graph, nodes.flatMap((counted) => counted.params), nonzeros);
   return { model: graph.name, convention, totals: { params, nonzeroParams: nonzero, macs: sum(layers, ({ macs }) => macs) }, layers };
@@ -165,7 +167,9 @@ export function workOf(graph: Graph, shapes: Shapes = {}): NetworkWork {
     totals: {
       params, nonzeroParams: nonzero, effectiveParams: liveParams(fixed.graph, nodes, { live, nonzeros }),
       compressionRatio: ratio(params, nonzero), macs, denseInBounds,
-      theoreticalSpeedup: { masked: ratio(macs.dense, macs.masked), effective: ratio(macs.dense, macs.effective), inBounds: ratio(denseInBounds, macs.inBounds) },
+      theoreticalSpeedup: {
+        masked: ratio(macs.dense, macs.masked), effective: ratio(macs.dense, macs.effective), inBounds: ratio(denseInBounds, macs.inBounds),
+      },
     },
     layers,
   };
@@ -223,7 +227,9 @@ function liveParams(graph: Graph, nodes: readonly Counted[], { live, nonzeros }:
     const layer = layerOf(graph, node);
     const flags = aliveChannels(live, node.outputs[0]);
     for (const name of params) {
-      const count = name === layer?.weight ? liveWeights(graph, layer, live) : liveElements(graph.constants.get(name)!, flags, nonzeros.get(name)!);
+      const count = name === layer?.weight
+        ? liveWeights(graph, layer, live)
+        : liveElements(graph.constants.get(name)!, flags, nonzeros.get(name)!);
       counts.set(name, Math.max(count, counts.get(name) ?? 0));
     }
   }

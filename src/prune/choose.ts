@@ -4,7 +4,10 @@ import type { Layer } from '../graph/layers.ts';
 /** Layers by a test, or by name, where `*` stands for anything: ['layer1.*', 'fc']. The name of the node or of its weight. */
 export type LayerChoice = ((layer: Layer) => boolean) | readonly string[];
 
-/** The layers of `all` that `layers` names (default all of them) and `exclude` does not. @throws BurinError `argument` for a name that fits no layer. */
+/**
+ * The layers of `all` that `layers` names (default all of them) and `exclude` does not.
+ * @throws BurinError `argument` for a name that fits no layer.
+ */
 export function chooseLayers(all: readonly Layer[], { layers, exclude }: { layers?: LayerChoice; exclude?: LayerChoice }): Layer[] {
   const included = layers === undefined ? all : chosen(all, layers, 'option layers');
   const excluded = exclude === undefined ? [] : chosen(all, exclude, 'option exclude');

@@ -47,12 +47,15 @@ export const granularities = {
 
 export type GranularityName = keyof typeof granularities;
 
-/** A name of the table, with its numbers where it has some: `filter`, `block(4,1)` or `block:4x1`, `block_rows(8)`; or the extents themselves. */
-export type Granularity = GranularityName | `${'block' | 'block_kernels'}(${number},${number})` | `block_rows(${number})` | (string & {}) | Extents;
+/** A name of the table, with its numbers where it has some, `filter`, `block(4,1)` or `block:4x1`, `block_rows(8)`; or the extents. */
+export type Granularity = GranularityName | (string & {}) | Extents;
 
 const spelling = /^([a-z_]+)(?:\((\d+)(?:,\s*(\d+))?\)|:(\d+)(?:x(\d+))?)?$/;
 
-/** What one group of `granularity` spans. @throws BurinError `argument` for an unknown name (lists the names) or numbers that do not fit it. */
+/**
+ * What one group of `granularity` spans.
+ * @throws BurinError `argument` for an unknown name (lists the names) or numbers that do not fit it.
+ */
 export function extentsOf(granularity: Granularity): Extents {
   if (typeof granularity !== 'string') return checked(granularity);
   const match = spelling.exec(granularity.trim());
@@ -69,7 +72,8 @@ export function extentsOf(granularity: Granularity): Extents {
 function checked(extents: readonly number[]): Extents {
   const whole = (extent: number): boolean => extent === all || (Number.isInteger(extent) && extent >= 1);
   expect(extents.length === 4 && extents.every(whole), {
-    kind: 'argument', where: 'granularity', needs: 'four extents O, I, H, W, each a whole number of 1 or more or Infinity', got: show(extents),
+    kind: 'argument', where: 'granularity', got: show(extents),
+    needs: 'four extents O, I, H, W, each a whole number of 1 or more or Infinity',
   });
   return extents as unknown as Extents;
 }

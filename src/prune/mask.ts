@@ -16,7 +16,8 @@ export interface MaskStatistics {
 
 /** A mask from one value a weight; nonzero = kept. */
 export function maskFrom(kept: ArrayLike<number>, dims: Shape): Mask {
-  expect(kept.length === sizeOf(dims), { kind: 'shape', where: `mask [${dims.join(', ')}]`, needs: `${sizeOf(dims)} values`, got: `${kept.length}` });
+  const size = sizeOf(dims);
+  expect(kept.length === size, { kind: 'shape', where: `mask [${dims.join(', ')}]`, needs: `${size} values`, got: `${kept.length}` });
   const bits = new Uint8Array(Math.ceil(kept.length / 8));
   for (let i = 0; i < kept.length; i++) if (kept[i] !== 0) bits[i >> 3] |= 1 << (i & 7);
   return { dims: [...dims], bits };

@@ -1,4 +1,4 @@
-import { BurinError, expect, fail, lookUp, show } from '../expect.ts';
+import { BurinError, expect, lookUp, show } from '../expect.ts';
 import type { Graph } from '../graph/graph.ts';
 import { fromOihw, prunableLayers, readWeight, type Layer } from '../graph/layers.ts';
 import { randomFrom } from '../random.ts';
@@ -114,11 +114,15 @@ function sparsityRule(rule: ScopeRule, sparsity: PruneOptions['sparsity']): (lay
   const where = 'option sparsity';
   if (rule.fixed !== undefined) {
     const fixed = rule.fixed;
-    expect(sparsity === undefined || sparsity === fixed, { kind: 'argument', where, needs: `${fixed} or nothing, as the scope decides it`, got: show(sparsity) });
+    expect(sparsity === undefined || sparsity === fixed, {
+      kind: 'argument', where, needs: `${fixed} or nothing, as the scope decides it`, got: show(sparsity),
+    });
     return () => fixed;
   }
   expect(sparsity !== undefined && sparsity !== null, { kind: 'argument', where, needs: 'a fraction 0 … 1', got: 'nothing' });
-  expect(typeof sparsity === 'number' || !rule.together, { kind: 'argument', where, needs: 'one number, as all layers are ranked together', got: 'a table' });
+  expect(typeof sparsity === 'number' || !rule.together, {
+    kind: 'argument', where, needs: 'one number, as all layers are ranked together', got: 'a table',
+  });
   for (const [name, value] of typeof sparsity === 'number' ? [['all layers', sparsity] as const] : Object.entries(sparsity)) {
     expect(value >= 0 && value <= 1, { kind: 'argument', where: `${where}, ${name}`, needs: 'a fraction 0 … 1', got: show(value) });
   }
@@ -153,7 +157,10 @@ function candidateOf(layer: Layer, { graph, criterion, extents, reduction, seed,
   const grid = gridOf(layer.dims, extents);
   const scores = criterion.score(weights, { layer, random: randomFrom(seed, layer.weight) });
   const odd = scores.findIndex(Number.isNaN);
-  if (odd >= 0) fail({ kind: 'model', where: `${layer.weight} [${layer.dims.join(', ')}]`, needs: 'scores that are numbers', got: `NaN at ${odd}`, remedy: 'look for NaN among the weights' });
+  expect(odd < 0, {
+    kind: 'model', where: `${layer.weight} [${layer.dims.join(', ')}]`, needs: 'scores that are numbers', got: `NaN at ${odd}`,
+    remedy: 'look for NaN among the weights',
+  });
   return { layer, grid, sparsity: sparsityOf(layer), scores: scoreGroups(grid, weights, scores, reduction) };
 }
 

@@ -46,7 +46,8 @@ export function scopeRule(scope: Scope): ScopeRule {
   if (Object.hasOwn(scopes, scope)) return scopes[scope as keyof typeof scopes];
   const pattern = /^(\d+):(\d+)$/.exec(scope);
   if (pattern) return keepOf({ keep: Number(pattern[1]), of: Number(pattern[2]) });
-  return fail({ kind: 'argument', where: 'scope', needs: `one of ${Object.keys(scopes).join(', ')}, or keep:of as in 2:4`, got: show(scope) });
+  const needs = `one of ${Object.keys(scopes).join(', ')}, or keep:of as in 2:4`;
+  return fail({ kind: 'argument', where: 'scope', needs, got: show(scope) });
 }
 
 /** Exactly round-half-even(s · n) of the n groups of the candidates, which all ask for the same s. */
@@ -57,7 +58,8 @@ function smallestTogether(candidates: readonly Candidate[]): Uint8Array[] {
 
 function keepOf({ keep, of }: KeepOf): ScopeRule {
   const whole = Number.isInteger(keep) && Number.isInteger(of);
-  expect(whole && keep >= 1 && keep < of, { kind: 'argument', where: 'scope', needs: 'whole numbers 1 <= keep < of', got: `keep ${keep}, of ${of}` });
+  const got = `keep ${keep}, of ${of}`;
+  expect(whole && keep >= 1 && keep < of, { kind: 'argument', where: 'scope', needs: 'whole numbers 1 <= keep < of', got });
   return {
     about: `${keep} of every ${of} consecutive groups along the input channels are kept`,
     together: false,
@@ -72,10 +74,12 @@ const plurals: Readonly<Record<number, string>> = { 2: 'twos', 3: 'threes', 4: '
 function checkRuns({ weight, dims }: Layer, grid: Grid, { keep, of }: KeepOf): void {
   const where = `${weight} [${dims.join(', ')}]`;
   expect(grid.extents[1] === 1, {
-    kind: 'argument', where: `${where}, ${keep}:${of}`, needs: 'a granularity of one input channel', got: `groups of ${grid.extents[1]}`, remedy: 'use weight or block_rows(R)',
+    kind: 'argument', where: `${where}, ${keep}:${of}`, needs: 'a granularity of one input channel', got: `groups of ${grid.extents[1]}`,
+    remedy: 'use weight or block_rows(R)',
   });
   expect(dims[1] % of === 0, {
-    kind: 'shape', where, needs: `input channels in ${plurals[of] ?? `groups of ${of}`} for ${keep}:${of}`, got: `${dims[1]}`, remedy: 'leave this layer dense',
+    kind: 'shape', where, needs: `input channels in ${plurals[of] ?? `groups of ${of}`} for ${keep}:${of}`, got: `${dims[1]}`,
+    remedy: 'leave this layer dense',
   });
 }
 

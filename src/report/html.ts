@@ -3,7 +3,7 @@ import { ms, times } from '../measure/words.ts';
 import { el, Markup, type Child } from './markup.ts';
 import { curvePlot, formatClass, formatsIn, layerBars, layerPlot, lossBars, modelBars } from './plots.ts';
 import { style } from './style.ts';
-import { breakEvenSentence, columns, facts, headline, method, place, primer, promises, provenance } from './words.ts';
+import { breakEvenSentence, columns, facts, headline, method, place, primer, promises, provenance, withShortNames } from './words.ts';
 
 const card = (title: string, ...children: Child[]): Markup => el('section', { class: 'card' }, el('h3', {}, title), ...children);
 const pair = (...cards: Markup[]): Markup => el('div', { class: 'pair' }, cards);
@@ -101,6 +101,6 @@ export function htmlPage(reports: readonly Report[]): string {
   const page = el('html', { lang: 'en' },
     el('head', {}, el('meta', { charset: 'utf-8' }), el('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
       el('meta', { name: 'generator', content: 'burin' }), el('title', {}, `${title}: ${names}`), el('style', {}, new Markup(style))),
-    el('body', {}, el('main', {}, el('h1', {}, title), el('p', { class: 'soft' }, primer), overview(reports), reports.map(reportSection))));
+    el('body', {}, el('main', {}, el('h1', {}, title), soft(primer), overview(reports), reports.map(withShortNames).map(reportSection))));
   return `<!doctype html>\n${page.text}\n`;
 }

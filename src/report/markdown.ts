@@ -1,6 +1,6 @@
 import type { Report } from '../measure/record.ts';
 import { ms, percent, times } from '../measure/words.ts';
-import { breakEvenSentence, columns, facts, headline, method, place, promises, provenance, type Fact } from './words.ts';
+import { breakEvenSentence, columns, facts, headline, method, place, promises, provenance, withShortNames, type Fact } from './words.ts';
 
 const escape = (text: string): string => text.replace(/[\\|*_`<>[\]]/g, '\\$&').replace(/\s+/g, ' ');
 
@@ -26,7 +26,8 @@ function curveTable(report: Report): string[] {
 }
 
 /** The report as Markdown. */
-export function reportMarkdown(report: Report): string {
+export function reportMarkdown(record: Report): string {
+  const report = withShortNames(record);
   return `${[
     `## ${escape(report.model)}`,
     `**${headline(report)}**`,

@@ -1,6 +1,6 @@
 import { promisedMs } from '../measure/explain.ts';
 import type { LayerReport, Report } from '../measure/record.ts';
-import { ms, number, percent, several, times } from '../measure/words.ts';
+import { ms, number, percent, times } from '../measure/words.ts';
 import { el, type Markup } from './markup.ts';
 import { bars, frame, linear, logarithmic, plot, polyline, powers, type Row, type Scale } from './svg.ts';
 import { causes } from './words.ts';
@@ -9,7 +9,7 @@ const acrossRange = [frame.left, frame.right] as const;
 const upRange = [frame.bottom, frame.top] as const;
 
 /** Names are cut in the middle so that a phone shows both ends beside a value. */
-const short = (name: string): string => (name.length <= 23 ? name : `${name.slice(0, 6)}…${name.slice(-16)}`);
+const short = (name: string, most = 23): string => (name.length <= most ? name : `${name.slice(0, most - 10)}…${name.slice(-9)}`);
 
 interface Dot {
   readonly layer: LayerReport;
@@ -97,33 +97,53 @@ export function curvePlot({ curve = [], breakEven }: Report): Markup {
   const line = (name: string, points: readonly (readonly [number, number])[]): Markup =>
     polyline(name, points.map(([s, v]) => [x(s), y(v)]));
   const even = typeof breakEven === 'number' ? x(breakEven) : undefined;
-  const low = frame.bottom - 10;
+  const left = (even ?? 0) < (frame.left + frame.right) / 2;
   return plot('Speedup against the share of zeros',
     { label: 'zeros among the weights', scale: x, ticks: [0, 0.2, 0.4, 0.6, 0.8, 1], write: percent },
     { label: 'speedup over dense', scale: y, ticks: powers(domain), write: (t) => `${t}×` },
     el('line', { class: 'even', x1: frame.left, x2: frame.right, y1: y(1), y2: y(1) }),
     even === undefined ? undefined : [
       el('line', { class: 'breakeven', x1: even, x2: even, y1: frame.top, y2: frame.bottom }),
-      note(`break-even ${percent(breakEven)}`, { y: low, ...(even < 240 ? { x: even + 6, anchor: 'start' } : { x: even - 6, anchor: 'end' }) }),
+      note(`break-even ${percent(breakEven)}`, { x: even + (left ? 6 : -6), y: frame.bottom - 10, anchor: left ? 'start' : 'end' }),
     ],
     line('promisedline', promised), line('measuredline', measured),
     measured.map(([s, v]) =>
       el('circle', { class: 'measureddot', cx: x(s), cy: y(v), r: 4.5 }, el('title', {}, `${percent(s)} zeros: measured ${times(v)}`))));
 }
 
-const shownLayers = 12;
+/** Rows of the slowest layers, and of the kinds that the others are gathered in. */
+const [shownLayers, shownKinds] = [10, 6];
 
-/** Dense and sparse time of the slowest layers, the others in one row. */
-export function layerBars({ layers }: Report): Markup {
-  const sorted = layers.toSorted((a, b) => b.denseMs - a.denseMs);
-  const [large, small] = [sorted.slice(0, shownLayers), sorted.slice(shownLayers)];
-  const total = (key: 'denseMs' | 'sparseMs'): number => small.reduce((sum, layer) => sum + layer[key], 0);
-  const row = (label: string, tooltip: string, denseMs: number, sparseMs: number): Row => ({
+const kindOf = ({ op, macs, format }: LayerReport): string => (macs ? `${op}, ${format}` : op);
+const total = (layers: readonly LayerReport[], key: 'denseMs' | 'sparseMs'): number => layers.reduce((sum, layer) => sum + layer[key], 0);
+
+/** Layers by kind, the kind that takes the most time first; kinds beyond `shownKinds` are one. */
+function gather(layers: readonly LayerReport[]): (readonly [kind: string, layers: LayerReport[]])[] {
+  const kinds = new Map<string, LayerReport[]>();
+  for (const layer of layers) kinds.set(kindOf(layer), [...(kinds.get(kindOf(layer)) ?? []), layer]);
+  const sorted = [...kinds].toSorted(([, a], [, b]) => total(b, 'denseMs') - total(a, 'denseMs'));
+  if (sorted.length <= shownKinds) return sorted;
+  return [...sorted.slice(0, shownKinds - 1), ['of other kinds', sorted.slice(shownKinds - 1).flatMap(([, list]) => list)]];
+}
+
+function timeRow(label: string, tooltip: string, layers: readonly LayerReport[]): Row {
+  const [denseMs, sparseMs] = [total(layers, 'denseMs'), total(layers, 'sparseMs')];
+  return {
     label, tooltip: `${tooltip}: dense ${ms(denseMs)}, sparse ${ms(sparseMs)}`, value: `${number(denseMs)} → ${ms(sparseMs)}`,
     bars: [{ kind: 'dense', from: 0, to: denseMs }, { kind: 'sparse', from: 0, to: sparseMs }],
+  };
+}
+
+/** Dense and sparse time of the slowest layers, and of the others by kind. */
+export function layerBars({ layers }: Report): Markup {
+  const sorted = layers.toSorted((a, b) => b.denseMs - a.denseMs);
+  const large = sorted.slice(0, shownLayers)
+    .map((layer) => timeRow(short(layer.name), `${layer.name} (${layer.op}, ${layer.format})`, [layer]));
+  const small = gather(sorted.slice(shownLayers)).map(([kind, list]) => {
+    const label = `${list.length} more ${kind}`;
+    return timeRow(label, `${label}, together`, list);
   });
-  const rows = large.map((layer) => row(short(layer.name), `${layer.name} (${layer.op}, ${layer.format})`, layer.denseMs, layer.sparseMs));
-  if (small.length) rows.push(row(several(small.length, 'other layer'), 'together', total('denseMs'), total('sparseMs')));
+  const rows = [...large, ...small];
   return bars('Time of each layer, dense and sparse', rows, Math.max(...rows.flatMap((r) => r.bars.map((bar) => bar.to)), 1e-9));
 }
 
@@ -159,7 +179,7 @@ export function modelBars(reports: readonly Report[]): Markup {
     const [promised, measured] = [totals.theoreticalSpeedup.masked ?? 0, totals.measuredSpeedup ?? 0];
     const value = `${times(promised)} → ${times(measured)}`;
     return {
-      label: short(model), value, tooltip: `${model}: promised ${times(promised)}, measured ${times(measured)}`,
+      label: short(model, 27), value, tooltip: `${model}: promised ${times(promised)}, measured ${times(measured)}`,
       bars: [{ kind: 'promised', from: 0, to: promised }, { kind: 'sparse', from: 0, to: measured }],
     };
   });

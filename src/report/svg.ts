@@ -33,7 +33,7 @@ export interface Axis {
 }
 
 /** Where a plot's axes run, in units of its view box. */
-export const frame = { width: 440, height: 440, left: 56, right: 424, top: 16, bottom: 384 } as const;
+export const frame = { width: 440, height: 440, left: 62, right: 430, top: 16, bottom: 384 } as const;
 
 const at = (value: number): number => Math.round(value * 10) / 10;
 
@@ -64,7 +64,7 @@ export function plot(label: string, x: Axis, y: Axis, ...children: Child[]): Mar
     across(x), up(y),
     el('rect', { class: 'frame', x: frame.left, y: frame.top, width: frame.right - frame.left, height: frame.bottom - frame.top }),
     el('text', { class: 'label', x: (frame.left + frame.right) / 2, y: frame.bottom + 42, 'text-anchor': 'middle' }, x.label),
-    el('text', { class: 'label', x: 14, y: middle, 'text-anchor': 'middle', transform: `rotate(-90 14 ${middle})` }, y.label),
+    el('text', { class: 'label', x: 12, y: middle, 'text-anchor': 'middle', transform: `rotate(-90 12 ${middle})` }, y.label),
     ...children);
 }
 
@@ -96,7 +96,8 @@ export function bars(label: string, rows: readonly Row[], most: number): Markup 
       el('text', { class: 'name', x: 0, y: top + 14 }, row.label),
       el('text', { class: 'value', x: '100%', y: top + 14, 'text-anchor': 'end' }, row.value),
       row.bars.map(({ kind, from, to }, j) => el('rect', {
-        class: kind, x: percent(Math.min(from, to)), width: percent(Math.abs(to - from)), y: top + 20 + j * (thick + 2), height: thick, rx: 2,
+        class: kind, x: percent(Math.min(from, to)), width: percent(Math.abs(to - from)),
+        y: top + 20 + j * (thick + 2), height: thick, rx: 2,
       })));
   });
   return picture(label, { height: y }, drawn);

@@ -1,6 +1,6 @@
 import type { LayerReport, Report } from '../measure/record.ts';
 import { number, percent, several, times } from '../measure/words.ts';
-import { breakEvenSentence, columns, facts, headline, method, place, promises, provenance, type Column } from './words.ts';
+import { breakEvenSentence, columns, facts, headline, method, place, promises, provenance, withShortNames, type Column } from './words.ts';
 import { widthOf, wrap } from './wrap.ts';
 
 export interface TextOptions {
@@ -105,7 +105,8 @@ function curveLines(report: Report, width: number, head: Paint): string[] {
 }
 
 /** The report for a terminal. */
-export function reportText(report: Report, options: TextOptions = {}): string {
+export function reportText(record: Report, options: TextOptions = {}): string {
+  const report = withShortNames(record);
   const { width = 100, color = false, layers = Infinity } = options;
   const paint = painter(color);
   const [bold, dim] = [paint(1), paint(2)];

@@ -1,6 +1,31 @@
 import { ratio, type Cause, type LayerReport, type Report } from '../measure/record.ts';
 import { count, ms, number, percent, several, times } from '../measure/words.ts';
 
+/** Whole path segments that all names begin with. */
+function commonPath(names: readonly string[]): number {
+  const segments = names[0]?.split('/').slice(0, -1) ?? [];
+  let length = 0;
+  for (const segment of segments) {
+    const end = length + segment.length + 1;
+    if (!names.every((name) => name.startsWith(names[0].slice(0, end)))) break;
+    length = end;
+  }
+  return length;
+}
+
+/**
+ * The report with names a reader can tell apart: without the path that all of them share, and of the lists that converters make of fused
+ * nodes (`a;b;c`) the first. A name that would no longer be unique stays whole.
+ */
+export function withShortNames(report: Report): Report {
+  const names = report.layers.map((layer) => layer.name);
+  const start = commonPath(names);
+  const short = names.map((name) => name.slice(start).split(';')[0]);
+  const uses = new Map<string, number>();
+  for (const name of short) uses.set(name, (uses.get(name) ?? 0) + 1);
+  return { ...report, layers: report.layers.map((layer, i) => ({ ...layer, name: uses.get(short[i]) === 1 ? short[i] : layer.name })) };
+}
+
 /** One sentence or two that need no other knowledge. */
 export function headline({ totals }: Report): string {
   const promised = totals.theoreticalSpeedup.masked;
@@ -35,7 +60,10 @@ export function facts({ totals, spread }: Report): Fact[] {
       label: 'Weights left', value: percent(ratio(totals.nonzeroParams, totals.params)),
       note: `${count(totals.nonzeroParams)} of ${count(totals.params)}, ${times(totals.compressionRatio)} fewer`,
     },
-    { label: 'Largest difference', value: totals.maxAbsError.toExponential(1), note: 'of any output value, sparse against dense' },
+    {
+      label: 'Largest difference', value: totals.maxAbsError ? totals.maxAbsError.toExponential(1) : 'none',
+      note: 'of any output value, sparse against dense',
+    },
   ];
 }
 

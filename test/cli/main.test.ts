@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { main } from '../../src/cli/main.ts';
+import { readNpy } from '../../src/io/npy.ts';
+import type { Report } from '../../src/measure/record.ts';
 import { readOnnx } from '../../src/io/onnx/index.ts';
 import { granularities } from '../../src/prune/index.ts';
 import { zoo } from '../../src/graph/zoo/index.ts';
@@ -121,6 +123,38 @@ test('layers that do not fit are named and left, or refused with --strict', asyn
   assert.is(lax.code, 0);
   assert.match(lax.err, /^left as it was: conv1: .*got 3/m);
   assert.is((await burin(...argv, '--strict')).code, 1);
+});
+
+test('run writes outputs that numpy can read', async ({ folder }) => {
+  const { code, out, err } = await burin('run', 'zoo:lenet-300-100', '--input', 'random', '-o', join(folder, 'out'));
+  assert.is(code, 0, err);
+  assert.match(out, /^scores float32 \[1, 10\]: .* mean .*\n {2}largest: \[\d\]/);
+  const scores = readNpy(new Uint8Array(readFileSync(join(folder, 'out', 'scores.npy'))));
+  assert.equal(scores.dims, [1, 10]);
+  const again = await burin('run', 'zoo:lenet-300-100', '--input', 'random');
+  assert.is(again.out, out);
+  const raw = join(folder, 'short.f32');
+  writeFileSync(raw, new Uint8Array(12));
+  const short = await burin('run', 'zoo:lenet-300-100', '--input', raw);
+  assert.is(short.code, 1);
+  assert.match(short.err, /784 elements, got 3/);
+});
+
+test('report writes the record, a page and a table', async ({ folder }) => {
+  const [json, html] = [join(folder, 'report.json'), join(folder, 'report.html')];
+  const { code, out, err } = await burin('report', 'zoo:lenet-5-caffe', '--sparsity', '0.9', '--samples', '3', '--tune', 'predict', '--sweep', '0.5', '--json', json, '--html', html);
+  assert.is(code, 0, err);
+  assert.is(err, '');
+  assert.match(out, /The mask promises 10\.0×\. This device gives [\d.]+×/);
+  const report = JSON.parse(readFileSync(json, 'utf8')) as Report;
+  assert.equal(report.pruning, { criterion: 'magnitude', granularity: 'weight', scope: 'layer', sparsity: 0.9 });
+  assert.equal([report.totals.macs.dense, report.samples, report.curve?.[0].sparsity], [2_293_000, 3, 0.5]);
+  assert.match(readFileSync(html, 'utf8'), /<svg[^]*y = x/);
+});
+
+test('JSON on standard output stands alone', async () => {
+  const { out } = await burin('report', 'zoo:lenet-300-100', '--sparsity', '0.5', '--samples', '1', '--tune', 'predict', '--json', '-');
+  assert.is(JSON.parse(out).model, 'lenet-300-100');
 });
 
 test.run();

@@ -18,12 +18,27 @@ for (const name of small) {
 }
 
 const weights: Record<string, Record<string, number[]>> = {
-  'resnet18': { 'conv1.weight': [64, 3, 7, 7], 'layer1.0.conv1.weight': [64, 64, 3, 3], 'layer2.0.downsample.0.weight': [128, 64, 1, 1], 'bn1.running_var': [64], 'fc.weight': [1000, 512] },
-  'resnet50': { 'layer1.0.conv3.weight': [256, 64, 1, 1], 'layer1.0.downsample.0.weight': [256, 64, 1, 1], 'layer4.2.conv2.weight': [512, 512, 3, 3], 'fc.bias': [1000] },
-  'mobilenetv2': { 'features.0.0.weight': [32, 3, 3, 3], 'features.1.conv.0.0.weight': [32, 1, 3, 3], 'features.1.conv.1.weight': [16, 32, 1, 1], 'features.2.conv.2.weight': [24, 96, 1, 1], 'features.18.0.weight': [1280, 320, 1, 1], 'classifier.1.weight': [1000, 1280] },
-  'squeezenet1.0': { 'features.0.weight': [96, 3, 7, 7], 'features.3.squeeze.weight': [16, 96, 1, 1], 'features.12.expand3x3.weight': [256, 64, 3, 3], 'classifier.1.bias': [1000] },
+  'resnet18': {
+    'conv1.weight': [64, 3, 7, 7], 'layer1.0.conv1.weight': [64, 64, 3, 3], 'layer2.0.downsample.0.weight': [128, 64, 1, 1],
+    'bn1.running_var': [64], 'fc.weight': [1000, 512],
+  },
+  'resnet50': {
+    'layer1.0.conv3.weight': [256, 64, 1, 1], 'layer1.0.downsample.0.weight': [256, 64, 1, 1], 'layer4.2.conv2.weight': [512, 512, 3, 3],
+    'fc.bias': [1000],
+  },
+  'mobilenetv2': {
+    'features.0.0.weight': [32, 3, 3, 3], 'features.1.conv.0.0.weight': [32, 1, 3, 3], 'features.1.conv.1.weight': [16, 32, 1, 1],
+    'features.2.conv.2.weight': [24, 96, 1, 1], 'features.18.0.weight': [1280, 320, 1, 1], 'classifier.1.weight': [1000, 1280],
+  },
+  'squeezenet1.0': {
+    'features.0.weight': [96, 3, 7, 7], 'features.3.squeeze.weight': [16, 96, 1, 1], 'features.12.expand3x3.weight': [256, 64, 3, 3],
+    'classifier.1.bias': [1000],
+  },
   'squeezenet1.1': { 'features.0.weight': [64, 3, 3, 3], 'features.12.expand1x1.weight': [256, 64, 1, 1] },
-  'vgg16-bn-cifar': { 'features.0.weight': [64, 3, 3, 3], 'features.1.weight': [64], 'features.40.weight': [512, 512, 3, 3], 'features.41.running_mean': [512] },
+  'vgg16-bn-cifar': {
+    'features.0.weight': [64, 3, 3, 3], 'features.1.weight': [64], 'features.40.weight': [512, 512, 3, 3],
+    'features.41.running_mean': [512],
+  },
 };
 
 for (const [name, shapes] of Object.entries(weights)) {

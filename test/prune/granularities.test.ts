@@ -44,8 +44,10 @@ for (const granularity of names) {
 }
 
 const scoreShapes: Record<string, Dims> = {
-  weight: [8, 6, 3, 5], shared_weight: [1, 6, 3, 5], channel: [8, 1, 3, 5], column: [8, 6, 1, 5], row: [8, 6, 3, 1], kernel: [8, 6, 1, 1], filter: [8, 1, 1, 1],
-  shared_channel: [1, 1, 3, 5], shared_column: [1, 6, 1, 5], shared_row: [1, 6, 3, 1], vertical_slice: [8, 1, 1, 5], horizontal_slice: [8, 1, 3, 1],
+  weight: [8, 6, 3, 5], shared_weight: [1, 6, 3, 5], channel: [8, 1, 3, 5], column: [8, 6, 1, 5], row: [8, 6, 3, 1],
+  kernel: [8, 6, 1, 1], filter: [8, 1, 1, 1],
+  shared_channel: [1, 1, 3, 5], shared_column: [1, 6, 1, 5], shared_row: [1, 6, 3, 1], vertical_slice: [8, 1, 1, 5],
+  horizontal_slice: [8, 1, 3, 1],
   shared_vertical_slice: [1, 1, 1, 5], shared_horizontal_slice: [1, 1, 3, 1], shared_kernel: [1, 6, 1, 1], layer: [1, 1, 1, 1],
   'block(4,3)': [2, 2, 3, 5], 'block:16x1': [1, 6, 3, 5], 'block_kernels(4,3)': [2, 2, 1, 1], 'block_rows(8)': [1, 6, 3, 5],
 };

@@ -33,7 +33,8 @@ test('applying a mask puts zeros where it drops, and fromZeros finds them', () =
 });
 
 test('shapes must agree', () => {
-  assert.throws(() => applyMask(maskFrom([1, 1], [2]), new Tensor('float32', Float32Array.of(1, 2), [1, 2])), /mask \[2\]: needs a tensor of the same shape, got \[1, 2\]/);
+  const row = new Tensor('float32', Float32Array.of(1, 2), [1, 2]);
+  assert.throws(() => applyMask(maskFrom([1, 1], [2]), row), /mask \[2\]: needs a tensor of the same shape, got \[1, 2\]/);
   assert.throws(() => maskFrom([1, 1], [3]), /needs 3 values, got 2/);
 });
 

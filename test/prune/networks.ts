@@ -16,8 +16,12 @@ export function sketch(layers: Readonly<Record<string, Sketch>>): Graph {
     name: 'sketch',
     inputs: [{ name: 'x', type: 'float32', dims: ['N'] }],
     outputs: [],
-    nodes: entries.map(([name, { op = 'Conv', attrs = {} }]) => ({ name, op, inputs: ['x', `${name}.weight`], outputs: [`${name}.out`], attrs })),
-    constants: new Map(entries.map(([name, { dims, values }]) => [`${name}.weight`, new Tensor('float32', Float32Array.from(values), dims)])),
+    nodes: entries.map(([name, { op = 'Conv', attrs = {} }]) => ({
+      name, op, inputs: ['x', `${name}.weight`], outputs: [`${name}.out`], attrs,
+    })),
+    constants: new Map(entries.map(([name, { dims, values }]) => {
+      return [`${name}.weight`, new Tensor('float32', Float32Array.from(values), dims)];
+    })),
   };
 }
 

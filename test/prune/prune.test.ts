@@ -48,10 +48,14 @@ test('ties across layers go to the first layer', () => {
 });
 
 test('scope model ranks all layers together', () => {
-  const graph = sketch({ big: { op: 'Linear', dims: [1, 4], values: [10, 20, 3, 40] }, small: { op: 'Linear', dims: [2, 2], values: [1, 2, 30, 4] } });
+  const graph = sketch({
+    big: { op: 'Linear', dims: [1, 4], values: [10, 20, 3, 40] },
+    small: { op: 'Linear', dims: [2, 2], values: [1, 2, 30, 4] },
+  });
   const { masks, report } = prune(graph, { scope: 'model', sparsity: 0.5 });
   assert.equal([...masks.values()].map(keptOf), ['1101', '0010']);
-  assert.equal(report.map(({ name, sparsity, kept, total }) => [name, sparsity, kept, total]), [['big', 0.25, 3, 4], ['small', 0.75, 1, 4]]);
+  const rows = report.map(({ name, sparsity, kept, total }) => [name, sparsity, kept, total]);
+  assert.equal(rows, [['big', 0.25, 3, 4], ['small', 0.75, 1, 4]]);
 });
 
 test('scope model with layers whose scores differ in precision', () => {
@@ -133,7 +137,10 @@ test('N:M runs along the input channels at each position of the window', () => {
   assert.equal(weightsOf(prune(graph, { scope: '2:4' }).graph, 'conv'), [0, 8, 0, 7, 3, 0, 4, 0]);
 });
 
-const stem = (): Graph => sketch({ conv1: { dims: [64, 3, 7, 7], values: counting([64, 3, 7, 7]) }, conv2: { dims: [4, 8, 1, 1], values: counting([4, 8]) } });
+const stem = (): Graph => sketch({
+  conv1: { dims: [64, 3, 7, 7], values: counting([64, 3, 7, 7]) },
+  conv2: { dims: [4, 8, 1, 1], values: counting([4, 8]) },
+});
 
 test('a layer that N:M does not fit: an error with the place, or left dense and reported', () => {
   const message = 'conv1.weight [64, 3, 7, 7]: needs input channels in fours for 2:4, got 3; leave this layer dense';
@@ -153,7 +160,8 @@ test('sparsity by layer', () => {
 });
 
 test('layers by name, by pattern, by test', () => {
-  const names = (options: PruneOptions): string[] => prune(zooGraph('resnet20-cifar'), { sparsity: 0.5, ...options }).report.map(({ name }) => name);
+  const graph = zooGraph('resnet20-cifar');
+  const names = (options: PruneOptions): string[] => prune(graph, { sparsity: 0.5, ...options }).report.map(({ name }) => name);
   assert.equal(names({ layers: ['conv1', 'fc.weight'] }), ['conv1', 'fc']);
   assert.equal(names({ layers: ['layer1.0.*'] }), ['layer1.0.conv1', 'layer1.0.conv2']);
   assert.equal(names({ layers: ({ dims }) => dims[2] === 1 }), ['layer2.0.downsample.0', 'layer3.0.downsample.0', 'fc']);

@@ -5,7 +5,7 @@ import { count, ms, number, percent, times } from '../../src/measure/words.ts';
 import { reportJson } from '../../src/report/json.ts';
 import { reportMarkdown } from '../../src/report/markdown.ts';
 import { reportText } from '../../src/report/text.ts';
-import { headline } from '../../src/report/words.ts';
+import { headline, withShortNames } from '../../src/report/words.ts';
 import { fakeReport, fullReport } from './fake.ts';
 
 const broken = /\bNaN\b|undefined|Infinity|\[object/;
@@ -40,6 +40,16 @@ test('the text fits the width and drops columns, not meaning', () => {
   assert.not.match(reportText(fullReport(), { width: 70 }), /kernel {2}/);
 });
 
+test('names lose what they share, and only that', () => {
+  const [layer] = fakeReport().layers;
+  const named = (...names: string[]): string[] => withShortNames(fakeReport({ layers: names.map((name) => ({ ...layer, name })) })).layers.map((l) => l.name);
+  assert.equal(named('m/n/a/x', 'm/n/b/x;m/n/c'), ['a/x', 'b/x']);
+  assert.equal(named('m/a;x', 'm/a;y', 'm/b'), ['m/a;x', 'm/a;y', 'b']);
+  assert.equal(named('conv1', 'conv2'), ['conv1', 'conv2']);
+  assert.equal(named('only/one'), ['one']);
+  assert.equal(named(), []);
+});
+
 test('columns are aligned', () => {
   const lines = reportText(fakeReport(), { width: 120 }).split('\n');
   const head = lines.findIndex((line) => line.startsWith('layer '));
@@ -50,7 +60,7 @@ test('columns are aligned', () => {
 test('only the slowest layers are listed when asked, the rest in one line', () => {
   const text = reportText(fakeReport(), { layers: 5 });
   assert.match(text, /… and 24 smaller layers: dense [\d.]+ ms, sparse [\d.]+ ms/);
-  assert.is(text.match(/^model\//gm)?.length, 5);
+  assert.is(text.match(/^(backbone|stem)/gm)?.length, 5);
 });
 
 test('colours only when asked', () => {

@@ -4,7 +4,9 @@ import { binary } from '../ops/binary.ts';
 import { reduce } from '../ops/reduce.ts';
 import { unary } from '../ops/unary.ts';
 import { inverse, type Permutation, permuteList } from '../permute.ts';
-import { addConstant, bring, isFree, longs, make, movesOnlyOnes, permutePads, shapeOf, type Sink, type View, viewOf } from './transpose-sink.ts';
+import {
+  addConstant, bring, isFree, longs, make, movesOnlyOnes, permutePads, shapeOf, type Sink, type View, viewOf,
+} from './transpose-sink.ts';
 
 /** A node rewritten to work on the sources of its inputs: output i of the old node is Transpose(output i of the new one, perms[i]). */
 export interface Pushed {
@@ -62,7 +64,7 @@ const along = (otherwise: number): Rule => ofFirst((sink, node, { source, perm }
 /** Inputs: x, starts, ends, axes, steps. */
 const slice = ofFirst((sink, node, { source, perm }) => {
   const [, starts, ends, given, steps] = node.inputs;
-  const axes = given ? known(sink, given) : shapeOf(sink, starts).length === 1 ? Array.from({ length: shapeOf(sink, starts)[0] }, (_, d) => d) : undefined;
+  const axes = given ? known(sink, given) : Array.from({ length: shapeOf(sink, starts)[0] }, (_, d) => d);
   if (!axes) return undefined;
   const moved = longs(sink, `${node.name}/axes`, axes.map((axis) => sourceAxis(perm, axis)));
   const inputs = [source, make(sink, starts), make(sink, ends), moved, ...(steps ? [make(sink, steps)] : [])];
@@ -72,12 +74,13 @@ const slice = ofFirst((sink, node, { source, perm }) => {
 /** Inputs: x, pads, value, axes. */
 const pad = ofFirst((sink, node, { source, perm }) => {
   const [, pads, value = '', given] = node.inputs;
+  const fill = make(sink, value);
   if (given) {
-    const axes = known(sink, given);
-    return axes && { inputs: [source, make(sink, pads), value && make(sink, value), longs(sink, `${node.name}/axes`, axes.map((a) => sourceAxis(perm, a)))], perms: [perm] };
+    const axes = known(sink, given)?.map((axis) => sourceAxis(perm, axis));
+    return axes && { inputs: [source, make(sink, pads), fill, longs(sink, `${node.name}/axes`, axes)], perms: [perm] };
   }
   const sides = known(sink, pads);
-  return sides && { inputs: [source, longs(sink, `${node.name}/pads`, permutePads(sides, inverse(perm))), ...node.inputs.slice(2).map((name) => name && make(sink, name))], perms: [perm] };
+  return sides && { inputs: [source, longs(sink, `${node.name}/pads`, permutePads(sides, inverse(perm))), fill], perms: [perm] };
 });
 
 /** Inputs: x, axes. Without keepdims the dimensions that stay close ranks. */
@@ -115,7 +118,8 @@ const resize = ofFirst((sink, node, { source, perm }) => {
 const reshape = ofFirst((sink, node, { source, perm }) => {
   if (!movesOnlyOnes(shapeOf(sink, source), perm)) return undefined;
   const shape = shapeOf(sink, node.outputs[0]);
-  return { op: 'Reshape', inputs: [source, longs(sink, `${node.name}/shape`, shape)], attrs: { allowzero: 1 }, perms: [shape.map((_, d) => d)] };
+  const inputs = [source, longs(sink, `${node.name}/shape`, shape)];
+  return { op: 'Reshape', inputs, attrs: { allowzero: 1 }, perms: [shape.map((_, d) => d)] };
 });
 
 const all = (table: object, rule: Rule): Record<string, Rule> => Object.fromEntries(Object.keys(table).map((op) => [op, rule]));

@@ -59,7 +59,8 @@ function transposed(sink: Sink, { source, perm }: View, name: string): string {
   const before = sink.made.get(key);
   if (before !== undefined) return before;
   const { type, shape } = typed(sink, source);
-  sink.nodes.push({ name: sink.labels.get(name) ?? sink.fresh(`${name}/Transpose`), op: 'Transpose', inputs: [source], outputs: [name], attrs: { perm } });
+  const label = sink.labels.get(name) ?? sink.fresh(`${name}/Transpose`);
+  sink.nodes.push({ name: label, op: 'Transpose', inputs: [source], outputs: [name], attrs: { perm } });
   sink.types.set(name, { type, shape: permuteList(shape, perm) });
   sink.made.set(key, name);
   return name;
@@ -112,7 +113,8 @@ export function bring(sink: Sink, name: string, perm: Permutation): string {
     return transposed(sink, { source, perm: permuteList(own, back) }, sink.fresh(`${name}/permuted`));
   }
   const wide = sink.fresh(`${name}/wide`);
-  sink.nodes.push({ name: wide, op: 'Reshape', inputs: [make(sink, name), longs(sink, `${name}/shape`, full)], outputs: [wide], attrs: {} });
+  const inputs = [make(sink, name), longs(sink, `${name}/shape`, full)];
+  sink.nodes.push({ name: wide, op: 'Reshape', inputs, outputs: [wide], attrs: { allowzero: 1 } });
   sink.types.set(wide, { type, shape: full });
   return transposed(sink, { source: wide, perm: back }, sink.fresh(`${name}/permuted`));
 }

@@ -7,7 +7,8 @@ import { longs, make, movesOnlyOnes, newSink, permutePads, shapeOf, type Sink, t
 /**
  * Removes the Transposes a change of layout leaves behind: each one is pushed down through operators that do not mind (element by element,
  * Concat, Split, Slice, Pad, Softmax, reductions, Resize) until it meets its inverse or an operator that needs it. What only moves
- * dimensions of length 1 becomes a Reshape. A Transpose between a Pad and a convolution or pool goes in front of the Pad, which can then be folded.
+ * dimensions of length 1 becomes a Reshape. A Transpose between a Pad and a convolution or pool goes in front of the Pad, which can then
+ * be folded.
  * @param types of every value of `graph`. Values that stay keep their names, inputs and outputs their layout; results are equal bit for bit
  * up to the order of sums in reductions.
  */
@@ -59,7 +60,8 @@ function asReshape(sink: Sink, node: Node): Node {
   const shape = shapeOf(sink, node.inputs[0]);
   const perm = node.attrs.perm as Permutation;
   if (!movesOnlyOnes(shape, perm)) return node;
-  return { ...node, op: 'Reshape', inputs: [node.inputs[0], longs(sink, `${node.name}/shape`, permuteList(shape, perm))], attrs: { allowzero: 1 } };
+  const target = longs(sink, `${node.name}/shape`, permuteList(shape, perm));
+  return { ...node, op: 'Reshape', inputs: [node.inputs[0], target], attrs: { allowzero: 1 } };
 }
 
 /** Operators that padding can be folded into, or that want their input as it comes out of a Pad. */
@@ -73,7 +75,8 @@ function liftOverPads(sink: Sink, kept: ReadonlySet<string>): Node[] {
   for (const pad of sink.nodes) {
     const [reader, ...others] = readers.get(pad.outputs[0]) ?? [];
     const pads = sink.constants.get(pad.inputs[1]);
-    if (pad.op !== 'Pad' || reader?.op !== 'Transpose' || others.length > 0 || kept.has(pad.outputs[0]) || kept.has(reader.outputs[0])) continue;
+    if (pad.op !== 'Pad' || reader?.op !== 'Transpose' || others.length > 0) continue;
+    if (kept.has(pad.outputs[0]) || kept.has(reader.outputs[0])) continue;
     if (!pads || pad.inputs[3] || !(readers.get(reader.outputs[0]) ?? []).every(({ op }) => windowed.has(op))) continue;
     const perm = reader.attrs.perm as Permutation;
     const { type, shape } = typed(sink, pad.inputs[0]);

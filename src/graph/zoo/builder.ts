@@ -96,7 +96,7 @@ function netOf(draft: Draft): Net {
     maxPool: (name, x, options) => pool(draft, 'MaxPool', name, x, options),
     averagePool: (name, x, options) => pool(draft, 'AveragePool', name, x, options),
     globalPool: (name, x) => append(draft, { op: 'GlobalAveragePool', name, inputs: [x.name], dims: [x.dims[0], x.dims[1], 1, 1] }),
-    flatten: (name, x) => append(draft, { op: 'Flatten', name, inputs: [x.name], dims: [x.dims[0], sizeOf(x.dims.slice(1))], attrs: { axis: 1 } }),
+    flatten: (name, x) => flatten(draft, name, x),
     add: (name, a, b) => append(draft, { op: 'Add', name, inputs: [a.name, b.name], dims: a.dims }),
     concat: (name, values) => concat(draft, name, values),
   };
@@ -183,8 +183,14 @@ function relu6(draft: Draft, name: string, x: Value): Value {
   return append(draft, { op: 'Clip', name, inputs: [x.name, 'relu6.min', 'relu6.max'], dims: x.dims });
 }
 
+function flatten(draft: Draft, name: string, x: Value): Value {
+  const dims = [x.dims[0], sizeOf(x.dims.slice(1))];
+  return append(draft, { op: 'Flatten', name, inputs: [x.name], dims, attrs: { axis: 1 } });
+}
+
 function concat(draft: Draft, name: string, values: readonly Value[]): Value {
   const [batch, , ...rest] = values[0].dims;
   const channels = values.reduce((sum, value) => sum + value.dims[1], 0);
-  return append(draft, { op: 'Concat', name, inputs: values.map((value) => value.name), dims: [batch, channels, ...rest], attrs: { axis: 1 } });
+  const inputs = values.map((value) => value.name);
+  return append(draft, { op: 'Concat', name, inputs, dims: [batch, channels, ...rest], attrs: { axis: 1 } });
 }

@@ -56,7 +56,8 @@ export function zooGraph(name: ZooName | (string & {}), options: ZooOptions = {}
   const entry = lookUp<ZooEntry>(zoo, name, 'zoo');
   const { seed = 0, input = entry.input, classes = entry.classes } = options;
   for (const [option, value] of Object.entries({ input, classes })) {
-    expect(Number.isInteger(value) && value >= 1, { kind: 'argument', where: `zoo ${name}, option ${option}`, needs: 'a whole number of 1 or more', got: show(value) });
+    const where = `zoo ${name}, option ${option}`;
+    expect(Number.isInteger(value) && value >= 1, { kind: 'argument', where, needs: 'a whole number of 1 or more', got: show(value) });
   }
   return buildGraph({ name, seed, input: [1, entry.channels, input, input], layers: (net, x) => entry.layers(net, x, classes) });
 }

@@ -36,7 +36,8 @@ function residualBlock(net: Net, name: string, x: Value, block: Block & { kind: 
   const out = block.width * block.kind.expansion;
   const branch = block.kind.branch(net, name, x, block);
   const same = block.stride === 1 && x.dims[1] === out;
-  const shortcut = same ? x : net.bn(`${name}.downsample.1`, net.conv(`${name}.downsample.0`, x, { out, stride: block.stride, bias: false }));
+  const downsampled = (): Value => net.conv(`${name}.downsample.0`, x, { out, stride: block.stride, bias: false });
+  const shortcut = same ? x : net.bn(`${name}.downsample.1`, downsampled());
   return net.relu(`${name}.relu`, net.add(`${name}.add`, branch, shortcut));
 }
 

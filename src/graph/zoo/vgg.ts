@@ -23,7 +23,9 @@ function features(net: Net, x: Value, normalised: boolean): Value {
 /** torchvision's vgg16. Its adaptive pooling to 7 × 7 is a plain one only for inputs that are multiples of 224. */
 export function vgg16(net: Net, x: Value, classes: number): Value {
   const side = x.dims[2];
-  expect(side % 224 === 0, { kind: 'shape', where: 'zoo vgg16', needs: 'an input of 224 or a multiple', got: `${side}`, remedy: 'take vgg16-cifar for small images' });
+  expect(side % 224 === 0, {
+    kind: 'shape', where: 'zoo vgg16', needs: 'an input of 224 or a multiple', got: `${side}`, remedy: 'take vgg16-cifar for small images',
+  });
   x = net.averagePool('avgpool', features(net, x, false), { kernel: side / 224 });
   x = net.flatten('flatten', x);
   x = net.relu('classifier.1', net.linear('classifier.0', x, 4096));

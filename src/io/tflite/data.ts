@@ -78,7 +78,8 @@ function sparsityOf(file: FileSparsity, where: string): Sparsity {
     if (dim.format === 0) return { denseSize: dim.denseSize };
     expect(dim.format === 1, { kind: 'file', where: at, needs: 'format 0 (dense) or 1 (CSR)', got: `${dim.format}` });
     return {
-      segments: indexVector(dim.segmentsKind, dim.segments, `${at} segments`), indices: indexVector(dim.indicesKind, dim.indices, `${at} indices`),
+      segments: indexVector(dim.segmentsKind, dim.segments, `${at} segments`),
+      indices: indexVector(dim.indicesKind, dim.indices, `${at} indices`),
     };
   });
   return { traversalOrder: file.traversalOrder ?? [], blockMap: file.blockMap ?? [], levels };

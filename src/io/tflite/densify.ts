@@ -2,9 +2,8 @@ import { expect } from '../../expect.ts';
 import { allocate, type DType, type Shape, sizeOf, stridesOf, type TensorData } from '../../tensor.ts';
 
 /** One level of storage: every coordinate (`denseSize` of them), or the listed ones in CSR form. */
-export type Level =
-  | { readonly denseSize: number }
-  | { readonly segments: ArrayLike<number>; readonly indices: ArrayLike<number> };
+export type Level = { readonly denseSize: number } | Csr;
+interface Csr { readonly segments: ArrayLike<number>; readonly indices: ArrayLike<number> }
 
 /**
  * How the kept values of a tensor are stored (SparsityParameters of TensorFlow's schema.fbs, after the TACO format). For a tensor of
@@ -17,6 +16,9 @@ export interface Sparsity {
   readonly levels: readonly Level[];
 }
 
+/** The dense tensor to be; `where` names it in errors. */
+export interface Target { readonly type: DType; readonly shape: Shape; readonly sparsity: Sparsity; readonly where: string }
+
 interface Step { readonly size: number; readonly stride: number; readonly level: Level }
 
 function check(condition: unknown, where: string, needs: string, got: string): asserts condition {
@@ -24,7 +26,7 @@ function check(condition: unknown, where: string, needs: string, got: string): a
 }
 
 /** The dense, row-major data of `shape`; what is not stored is 0. @throws BurinError `file` when the parameters contradict themselves. */
-export function densify(values: TensorData, { type, shape, sparsity, where }: { type: DType; shape: Shape; sparsity: Sparsity; where: string }): TensorData {
+export function densify(values: TensorData, { type, shape, sparsity, where }: Target): TensorData {
   const elements = sizeOf(shape);
   let offsets: Float64Array = new Float64Array(1);
   for (const step of stepsOf(shape, sparsity, where)) {
@@ -47,15 +49,17 @@ function stepsOf(shape: Shape, { traversalOrder, blockMap, levels }: Sparsity, w
   check(levels.length === count, where, `${count} dimensions of metadata`, `${levels.length}`);
 
   const levelOf = (dim: number): Level => levels[traversalOrder.indexOf(dim)];
-  const blocks = shape.map((extent, dim) => blockSize(extent, levelOf(dim), blockMap.includes(dim) ? levelOf(rank + blockMap.indexOf(dim)) : undefined));
+  const blockLevel = (dim: number) => (blockMap.includes(dim) ? levelOf(rank + blockMap.indexOf(dim)) : undefined);
+  const blocks = shape.map((extent, dim) => blockSize(extent, levelOf(dim), blockLevel(dim)));
   const strides = stridesOf(shape);
   return traversalOrder.map((dim, i) => {
     const along = dim < rank ? dim : blockMap[dim - rank];
     const block = blocks[along];
-    check(Number.isInteger(block) && block > 0 && shape[along] % block === 0, where, `a block size that divides dimension ${along} of [${shape}]`, `${block}`);
+    const divides = Number.isInteger(block) && block > 0 && shape[along] % block === 0;
+    check(divides, where, `a block size that divides dimension ${along} of [${shape}]`, `${block}`);
     const size = dim < rank ? shape[along] / block : block;
     const level = levels[i];
-    check(!('denseSize' in level) || level.denseSize === size, where, `dense size ${size} along dimension ${dim}`, `${'denseSize' in level && level.denseSize}`);
+    if ('denseSize' in level) check(level.denseSize === size, where, `dense size ${size} along dimension ${dim}`, `${level.denseSize}`);
     return { size, stride: dim < rank ? strides[along] * block : strides[along], level };
   });
 }
@@ -75,9 +79,10 @@ function spread(offsets: Float64Array, { size, stride }: Step): Float64Array {
   return next;
 }
 
-function select(offsets: Float64Array, { size, stride }: Step, { segments, indices }: Exclude<Level, { denseSize: number }>, where: string): Float64Array {
+function select(offsets: Float64Array, { size, stride }: Step, { segments, indices }: Csr, where: string): Float64Array {
   check(segments.length === offsets.length + 1, where, `${offsets.length + 1} segments`, `${segments.length}`);
-  check(segments[0] === 0 && segments[offsets.length] === indices.length, where, `segments from 0 to ${indices.length}`, `${segments[0]} … ${segments[offsets.length]}`);
+  const [first, last] = [segments[0], segments[offsets.length]];
+  check(first === 0 && last === indices.length, where, `segments from 0 to ${indices.length}`, `${first} … ${last}`);
   const next = new Float64Array(indices.length);
   for (let i = 0; i < offsets.length; i++) {
     check(segments[i] <= segments[i + 1], where, 'segments that never fall', `${segments[i]} then ${segments[i + 1]}`);

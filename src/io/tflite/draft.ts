@@ -68,8 +68,13 @@ function tensorIndex(site: Site, list: readonly number[], i: number, what: strin
   return index;
 }
 
-export const inputTensor = (site: Site, i: number): FileTensor => site.draft.file.graph.tensors[tensorIndex(site, site.inputs, i, 'input')];
-export const outputTensor = (site: Site, i: number): FileTensor => site.draft.file.graph.tensors[tensorIndex(site, site.outputs, i, 'output')];
+export function inputTensor(site: Site, i: number): FileTensor {
+  return site.draft.file.graph.tensors[tensorIndex(site, site.inputs, i, 'input')];
+}
+
+export function outputTensor(site: Site, i: number): FileTensor {
+  return site.draft.file.graph.tensors[tensorIndex(site, site.outputs, i, 'output')];
+}
 
 /** The dimensions of a tensor, -1 where they are only known when the network runs. */
 export function dimsOf(tensor: FileTensor): readonly number[] {
@@ -88,7 +93,8 @@ export function outputDims(site: Site, i: number, rank?: number): readonly numbe
 }
 
 function ranked(site: Site, dims: readonly number[], rank: number | undefined, what: string): readonly number[] {
-  expect(rank === undefined || dims.length === rank, { kind: 'shape', where: `${site.where} ${what}`, needs: `${rank} dimensions`, got: `[${dims}]` });
+  const fits = rank === undefined || dims.length === rank;
+  expect(fits, { kind: 'shape', where: `${site.where} ${what}`, needs: `${rank} dimensions`, got: `[${dims}]` });
   return dims;
 }
 
@@ -103,7 +109,8 @@ export function knownTensor(draft: Draft, index: number, where: string): Known |
   const before = draft.known.get(index);
   if (before) return before;
   const tensor = loadTensor(draft.file, index) ?? fail({
-    kind: 'file', where: `${where} tensor '${draft.values[index]}'`, needs: 'data or an operator before this one that computes it', got: 'neither',
+    kind: 'file', where: `${where} tensor '${draft.values[index]}'`, got: 'neither',
+    needs: 'data or an operator before this one that computes it',
   });
   const known = { tensor, name: draft.values[index] };
   draft.known.set(index, known);
@@ -164,7 +171,9 @@ function constant(draft: Draft, name: string, tensor: Tensor): string {
   return placed;
 }
 
-function push(site: Site, { op, more = [], attrs = {} }: Step, { input, output, name }: { input: string; output: string; name: string }): void {
+interface Ends { readonly input: string; readonly output: string; readonly name: string }
+
+function push(site: Site, { op, more = [], attrs = {} }: Step, { input, output, name }: Ends): void {
   site.draft.nodes.push({ name: site.draft.nodeNames(name), op, inputs: [input, ...more], outputs: [output], attrs });
 }
 

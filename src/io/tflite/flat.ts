@@ -17,7 +17,9 @@ export type Decoded<F> = { readonly [K in keyof F]: F[K] extends readonly [numbe
 export function decodeRoot<F extends Fields>(bytes: Uint8Array, identifier: string, fields: F): Decoded<F> {
   const flat: Flat = { buffer: new ByteBuffer(bytes), bytes, left: 8 * bytes.length };
   const found = String.fromCharCode(...bytes.subarray(4, 8));
-  expect(found === identifier, { kind: 'file', where: 'tflite file byte 4', needs: `the identifier '${identifier}'`, got: JSON.stringify(found) });
+  expect(found === identifier, {
+    kind: 'file', where: 'tflite file byte 4', needs: `the identifier '${identifier}'`, got: JSON.stringify(found),
+  });
   return decode(flat, follow(flat, 0), fields);
 }
 
@@ -31,7 +33,8 @@ function need(flat: Flat, at: number, size: number): void {
 function spend(flat: Flat, count: number): void {
   flat.left -= count;
   expect(flat.left >= 0, {
-    kind: 'limit', where: 'tflite file', needs: `at most ${8 * flat.bytes.length} values`, got: 'more', remedy: 'the file is damaged: its tables overlap',
+    kind: 'limit', where: 'tflite file', needs: `at most ${8 * flat.bytes.length} values`, got: 'more',
+    remedy: 'the file is damaged: its tables overlap',
   });
 }
 

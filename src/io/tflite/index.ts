@@ -18,8 +18,8 @@ const fromStorage = new Set(['DEQUANTIZE', 'DENSIFY']);
 
 /**
  * A TensorFlow Lite file (schema version 3) as a graph. Inputs and outputs keep the file's names and layout (images are NHWC);
- * operators on images stand between Transposes, which the pass `sinkTransposes` removes. float16 is widened, sparse tensors are filled in, the first
- * subgraph is the network. Facts after TensorFlow's schema.fbs.
+ * operators on images stand between Transposes, which the pass `sinkTransposes` removes. float16 is widened, sparse tensors are filled
+ * in, the first subgraph is the network. Facts after TensorFlow's schema.fbs.
  * @throws BurinError `file` for bytes that are no such file or contradict themselves, `unsupported` for a quantised network or an operator
  *   that is not in the table, `limit` for a file that unfolds to absurd size.
  */
@@ -39,7 +39,8 @@ function newDraft(file: Draft['file']): Draft {
   const valueNames = uniqueNames();
   const values = file.graph.tensors.map(({ name }, i) => valueNames(name || `tensor_${i}`));
   return {
-    file, values, valueNames, nodeNames: uniqueNames(), nodes: [], constants: new Map(), known: new Map(), computed: new Set(), placed: new Map(),
+    file, values, valueNames, nodeNames: uniqueNames(), nodes: [], constants: new Map(),
+    known: new Map(), computed: new Set(), placed: new Map(),
   };
 }
 
@@ -99,7 +100,7 @@ function rewrite(draft: Draft, operator: FileOperator, i: number): void {
   for (const index of outputs) checkOutput(draft, index, where);
   const touched = [...inputs.filter((index) => index >= 0), ...outputs];
   if (!fromStorage.has(operatorName)) for (const index of touched) rejectQuantized(draft, index, where);
-  const name = layerName(draft, operatorName, { inputs, outputs });
+  const name = layerName(draft, operatorName, operator);
   const site: Site = { draft, where, name, inputs, outputs, options: operator.options, custom: operator.custom };
   rewriteOf(operatorName, where)(site);
   for (const index of outputs) if (!draft.known.has(index)) draft.computed.add(index);
@@ -112,8 +113,9 @@ function checkOutput(draft: Draft, index: number, where: string): void {
 }
 
 /** The shorter of the output's name and the weights' (converters join the names of fused operators to lines of several hundred letters). */
-function layerName(draft: Draft, operatorName: string, { inputs, outputs }: { inputs: readonly number[]; outputs: readonly number[] }): string {
-  const name = outputs.length > 0 ? draft.values[outputs[0]] : operatorName;
-  const weights = weighted.has(operatorName) && inputs[1] >= 0 ? knownTensor(draft, inputs[1], operatorName) : undefined;
+function layerName(draft: Draft, operatorName: string, { inputs, outputs }: FileOperator): string {
+  const name = outputs?.length ? draft.values[outputs[0]] : operatorName;
+  const second = inputs?.[1] ?? -1;
+  const weights = weighted.has(operatorName) && second >= 0 ? knownTensor(draft, second, operatorName) : undefined;
   return weights && weights.name.length < name.length ? weights.name : name;
 }

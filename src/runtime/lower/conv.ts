@@ -1,4 +1,4 @@
-import type { Call } from '../../backends/index.ts';
+import type { Call, FieldValue } from '../../backends/index.ts';
 import { num } from '../../graph/ops/op.ts';
 import { convGeometry, convTransposeGeometry, type ConvWindow, type Window } from '../../graph/ops/window.ts';
 import type { Matrix } from '../../formats/index.ts';
@@ -67,27 +67,25 @@ export const lowerConv: Lower = (ctx, op) => {
 };
 
 function lowerDepthwise(ctx: Context, op: Operation, w: ConvWindow): Lowered {
-  const planes = planesFor(w), { node } = op;
-  const build = (): Call[] => Array.from({ length: w.batch }).flatMap((_, image) => {
-    const padded = padCall(ctx, w, planes, { src: ctx.address(node.inputs[0]) + image * w.inputs * pixels(w.in) * 4, channels: w.inputs });
-    const dst = ctx.address(node.outputs[0]) + image * w.filters * pixels(w.out) * 4, residual = optional(ctx, op, 3);
-    const window: Call = {
-      kernel: 'f32_depthwise',
-      job: {
-        ...windowFields(ctx, w, planes), src: padded.address, dst, channels: w.filters, multiplier: w.filters / w.inputs,
-        weights: ctx.address(node.inputs[1]), bias: optional(ctx, op, 2), residual: residual ? (residual - ctx.address(node.outputs[0])) >>> 0 : 0, ...clampOf(op),
-      },
+  const { node } = op, isPlain3x3 = [w.kernel, w.strides, w.dilations].join() === '3,3,1,1,1,1', kernel = isPlain3x3 ? 'f32_depthwise_3x3' : 'f32_depthwise';
+  const build = (): Call[] => Array.from({ length: w.batch }, (_, image): Call => {
+    const out = ctx.address(node.outputs[0]), residual = optional(ctx, op, 3);
+    const job = {
+      ...windowFields(ctx, w, { src: ctx.address(node.inputs[0]) + image * w.inputs * pixels(w.in) * 4 }), dst: out + image * w.filters * pixels(w.out) * 4,
+      channels: w.filters, multiplier: w.filters / w.inputs, weights: ctx.address(node.inputs[1]), bias: optional(ctx, op, 2),
+      residual: residual ? (residual - out) >>> 0 : 0, ...clampOf(op),
     };
-    return [padded.call, window];
+    return { kernel, job };
   });
-  return { kernel: 'f32_depthwise', build };
+  return { kernel, build };
 }
 
-/** The fields every window kernel shares. */
-export function windowFields(ctx: Context, w: Window, planes: Planes): Record<string, number> {
-  const offsets = tapOffsets(w, planes);
+/** The fields every window kernel shares; planes are padded one at a time, where a window needs that. */
+export function windowFields(ctx: Context, w: Window, image: { src: number; value?: number }): Record<string, FieldValue> {
+  const planes = planesFor(w), offsets = tapOffsets(w, planes), inside = w.strides[1] === 1 && w.pads.every((pad) => pad === 0) && planes.phaseWidth === w.in[1];
   return {
-    outHeight: w.out[0], outWidth: w.out[1], plane: planes.planeBytes, rowStep: planes.rowStep, taps: offsets.length,
+    src: image.src, srcPlane: pixels(w.in) * 4, padJob: inside ? 0 : padCall(ctx, w, planes, { ...image, channels: 1 }).call,
+    outHeight: w.out[0], outWidth: w.out[1], rowStep: planes.rowStep, taps: offsets.length,
     offsets: ctx.upload(`taps|${offsets.join()}`, () => new Uint32Array(offsets)),
   };
 }

@@ -2,7 +2,7 @@ import type { Call } from '../../backends/index.ts';
 import { input, num } from '../../graph/ops/op.ts';
 import { poolGeometry, spans, type Window } from '../../graph/ops/window.ts';
 import { sizeOf } from '../../tensor.ts';
-import { padCall, planesFor, windowFields } from './conv.ts';
+import { windowFields } from './conv.ts';
 import type { Context } from './context.ts';
 import type { Lower, Operation } from './lower.ts';
 
@@ -29,12 +29,12 @@ interface Pool { kernel: string; value: number; scale?: (op: Operation, w: Windo
 
 const lowerPool = ({ kernel, value, scale }: Pool): Lower => (ctx: Context, op) => {
   if (op.node.outputs.length > 1 && op.node.outputs[1] || input(op, 0).type !== 'float32') return undefined;
-  const w = poolGeometry(op), [batch, channels] = input(op, 0).shape, planes = planesFor(w), count = batch * channels;
+  const w = poolGeometry(op), [batch, channels] = input(op, 0).shape, count = batch * channels;
   const build = (): Call[] => {
-    const padded = padCall(ctx, w, planes, { src: ctx.address(op.node.inputs[0]), channels: count, value });
     const factors = scale ? ctx.upload(`${op.node.name}|scale|${w.out.join()}`, () => scale(op, w)) : 0;
-    const job = { ...windowFields(ctx, w, planes), src: padded.address, dst: ctx.address(op.node.outputs[0]), channels: count, multiplier: 1, scale: factors, min: -Infinity, max: Infinity };
-    return [padded.call, { kernel, job }];
+    const fields = windowFields(ctx, w, { src: ctx.address(op.node.inputs[0]), value });
+    const job = { ...fields, dst: ctx.address(op.node.outputs[0]), channels: count, multiplier: 1, scale: factors, min: -Infinity, max: Infinity };
+    return [{ kernel, job }];
   };
   return { kernel, build };
 };

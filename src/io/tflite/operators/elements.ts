@@ -1,7 +1,9 @@
 import { expect } from '../../../expect.ts';
 import { typeOf } from '../data.ts';
 import { byte, float } from '../flat.ts';
-import { constantNumbers, emit, has, inner, inputDims, longList, operand, outputTensor, permuted, scalar, type Site, type Step } from '../draft.ts';
+import {
+  constantNumbers, emit, has, inner, inputDims, longList, operand, outputTensor, permuted, scalar, type Site, type Step,
+} from '../draft.ts';
 import { clip, fused, type Rewrite } from './common.ts';
 
 const unary = (...steps: Step[]): Rewrite => (site) => emit(site, operand(site, 0), steps);

@@ -141,7 +141,8 @@ const pool = (op: string, extra: Record<string, Attr>): Rewrite => (site) => {
 };
 
 const resize = (mode: string, nearest: (aligned: boolean, centred: boolean) => Record<string, Attr>): Rewrite => (site) => {
-  const o = site.options(mode === 'linear' ? { aligned: [2, byte()], centred: [3, byte()] } : { aligned: [0, byte()], centred: [1, byte()] });
+  const field = mode === 'linear' ? 2 : 0; // two deprecated sizes come first there
+  const o = site.options({ aligned: [field, byte()], centred: [field + 1, byte()] });
   const [batch, , , channels] = inputDims(site, 0, 4);
   const [height, width] = constantNumbers(site, 1);
   expect(batch >= 0 && channels >= 0, {

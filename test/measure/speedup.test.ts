@@ -1,0 +1,40 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BurinError } from '../../src/expect.ts';
+import { zooGraph } from '../../src/graph/zoo/index.ts';
+import { measure, sweep } from '../../src/measure/speedup.ts';
+import { prune } from '../../src/prune/index.ts';
+
+const quick = { samples: 2, tune: 'predict' } as const;
+const graph = zooGraph('lenet-300-100');
+
+test('a pruned network is counted, compared and timed on the device', async () => {
+  const stages = new Set<string>();
+  const pruned = prune(graph, { sparsity: 0.75 }).graph;
+  const report = await measure(pruned, { ...quick, onProgress: ({ stage, done, total }) => { stages.add(stage); assert.ok(done <= total); } });
+  const { totals, layers } = report;
+  assert.is(report.model, graph.name);
+  assert.equal([totals.params, totals.macs.dense, totals.macs.masked], [266_610, 266_200, 66_550]);
+  assert.is(totals.theoreticalSpeedup.masked, 4);
+  assert.ok(totals.denseMs > 0 && totals.sparseMs > 0 && totals.maxAbsError < 1e-3);
+  assert.is(layers.filter((layer) => layer.macs).length, 3);
+  for (const layer of layers.filter((l) => l.macs)) assert.is(Math.round(100 * layer.sparsity), 75, layer.name);
+  assert.ok(stages.has('timing'));
+  assert.not('pruning' in report);
+  assert.is(JSON.stringify(report).includes('null,null'), false);
+});
+
+test('whole sweeps come back in order, with the promise of each', async () => {
+  const { curve, breakEven } = await sweep(graph, [0.9, 0.5], { ...quick, refinements: 0 });
+  assert.equal(curve.map((point) => [point.sparsity, Math.round(point.theoretical!)]), [[0.5, 2], [0.9, 10]]);
+  assert.ok(breakEven === null || (breakEven > 0.5 && breakEven < 0.9));
+});
+
+test('senseless options are refused before anything runs', async () => {
+  const problem = (promise: Promise<unknown>): Promise<BurinError | undefined> => promise.then(() => undefined, (error: BurinError) => error);
+  assert.match((await problem(sweep(graph, [90])))!.message, /sparsities from 0 to 1, got 90/);
+  assert.is((await problem(measure(graph, { ...quick, formats: ['zip'] })))?.kind, 'argument');
+  assert.is((await problem(measure(graph, { ...quick, shapes: { input: [1, 2] } })))?.kind, 'shape');
+});
+
+test.run();
