@@ -93,10 +93,15 @@ export function slide<T extends Tap>(at: usize): void {
     for (let y: u32 = 0; y < outHeight; y += 2) {
       const step: usize = y + 1 < outHeight ? 1 : 0;
       const row = plane + <usize>y * rowStep, out = d + <usize>y * outRow;
-      let x: usize = 0;
-      for (; x + 48 < outRow; x += 64) strip<T>(job, first, weights, row + x, row + step * rowStep + x, out + x, out + step * outRow + x, scale, 4);
-      if (x + 16 < outRow) { strip<T>(job, first, weights, row + x, row + step * rowStep + x, out + x, out + step * outRow + x, scale, 2); x += 32; }
-      if (x < outRow) strip<T>(job, first, weights, row + x, row + step * rowStep + x, out + x, out + step * outRow + x, scale, 1);
+      // From right to left: what the rightmost strip of the upper row writes past its end, the leftmost of the lower overwrites.
+      let x = (outRow + 12) / 64 * 64;
+      const rest = x < outRow ? outRow - x : 0, narrow: usize = rest > 32 ? 32 : 0;
+      if (narrow || (rest && rest <= 16)) strip<T>(job, first, weights, row + x + narrow, row + step * rowStep + x + narrow, out + x + narrow, out + step * outRow + x + narrow, scale, 1);
+      if (rest > 16) strip<T>(job, first, weights, row + x, row + step * rowStep + x, out + x, out + step * outRow + x, scale, 2);
+      while (x) {
+        x -= 64;
+        strip<T>(job, first, weights, row + x, row + step * rowStep + x, out + x, out + step * outRow + x, scale, 4);
+      }
     }
     d += outPlane;
     if (scale) scale -= outPlane;

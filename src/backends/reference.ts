@@ -5,7 +5,7 @@ import type { Backend, Call, Program } from './backend.ts';
 export function createReference(): Promise<Backend> {
   const blocks = new Map<number, Uint8Array>();
   let next = 64;
-  const blockAt = (address: number): Uint8Array => blocks.get(address) ?? fail({ kind: 'state', where: 'reference backend', needs: 'an address that was allocated', got: String(address) });
+  const lost = (address: number): never => fail({ kind: 'state', where: 'reference backend', needs: 'an address that was allocated', got: String(address) });
   return Promise.resolve({
     name: 'reference',
     simd: 'none',
@@ -17,9 +17,15 @@ export function createReference(): Promise<Backend> {
       return address;
     },
     free(address) {
-      expect(blocks.delete(address), { kind: 'state', where: 'reference backend', needs: 'an address that was allocated', got: String(address) });
+      if (!blocks.delete(address)) lost(address);
     },
-    bytes: (address, length) => blockAt(address).subarray(0, length),
+    bytes(address, length) {
+      for (const [start, block] of blocks) {
+        const from = address - start;
+        if (from >= 0 && from + length <= block.byteLength) return block.subarray(from, from + length);
+      }
+      return lost(address);
+    },
     program(calls: readonly Call[]): Program {
       expect(calls.length === 0, { kind: 'argument', where: 'reference backend', needs: 'no kernels', got: `${calls.length} calls` });
       return { length: 0, run: () => {}, dispose: () => {} };

@@ -87,7 +87,7 @@ export function fromOihw<T extends Float32Array | Uint8Array>(values: T, layer: 
 }
 
 /** The order of the stored tensor to OIHW. */
-export function toOihw<T extends Float32Array | Uint8Array>(values: T, layer: Layer): T {
+function toOihw<T extends Float32Array | Uint8Array>(values: T, layer: Layer): T {
   return layer.orientation === 'oihw' ? values : swapOrder(values, layer, true);
 }
 

@@ -1,5 +1,6 @@
 import { fail } from '../expect.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { ReadOnnxOptions } from './onnx/index.ts';
 
 /** Four bytes at offset 4 of every TensorFlow Lite file. */
 const TFLITE_MARK = 'TFL3';
@@ -10,7 +11,7 @@ const looksLikeTflite = (bytes: Uint8Array): boolean => bytes.length >= 8 && Str
  * A model file as a graph. The kind of file is told by its content; its reader is loaded only then.
  * @throws BurinError `file` for bytes that are neither ONNX nor TFLite
  */
-export async function readModel(model: Uint8Array | ArrayBuffer, options: { name?: string } = {}): Promise<Graph> {
+export async function readModel(model: Uint8Array | ArrayBuffer, options: ReadOnnxOptions = {}): Promise<Graph> {
   const bytes = model instanceof Uint8Array ? model : new Uint8Array(model);
   if (bytes.length === 0) fail({ kind: 'file', where: options.name ?? 'model', needs: 'an ONNX or TFLite file', got: 'no bytes' });
   if (looksLikeTflite(bytes)) return (await import('./tflite/index.ts')).readTflite(bytes, options);

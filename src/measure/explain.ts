@@ -47,8 +47,8 @@ export function lossesOf({ totals, layers }: Measured): Loss[] {
   return Object.entries(all).map(([cause, ms]) => ({ cause: cause as Cause, ms }));
 }
 
-/** Less than this is not worth a sentence. */
-const negligibleMs = 0.0005;
+/** A loss below this share of the dense time is neither told nor drawn. */
+export const negligible = 0.004;
 
 type Sentence = (measured: Measured, lossMs: number) => string | undefined;
 
@@ -87,8 +87,7 @@ const sentences: Record<Cause, Sentence> = {
     return `${several(left.length, 'pruned layer')} ${stay} dense, because no sparse kernel was faster there: `
       + `the zeros not used ${lossMs < 0 ? 'still save' : 'cost'} ${ms(Math.abs(lossMs))}.`;
   },
-  rest: (_, lossMs) =>
-    (Math.abs(lossMs) < negligibleMs ? undefined : `What happens between the layers, and the noise of the clock, ${costs(lossMs)}.`),
+  rest: (_, lossMs) => `What happens between the layers, and the noise of the clock, ${costs(lossMs)}.`,
 };
 
 /** The losses as plain sentences, the promise first and then the largest. */
@@ -99,6 +98,7 @@ export function explain(measured: Measured): string[] {
   const first = `The mask keeps ${count(totals.macs.masked)} of ${count(totals.macs.dense)} multiply-adds. If time followed, `
     + `${ms(totals.denseMs)} would become ${ms(promised)} (${times(totals.theoreticalSpeedup.masked)}). `
     + `Measured: ${ms(totals.sparseMs)}, which is ${ms(Math.abs(gap))} ${gap < 0 ? 'less' : 'more'}.`;
-  const losses = lossesOf(measured).toSorted((a, b) => Math.abs(b.ms) - Math.abs(a.ms));
+  const large = lossesOf(measured).filter((loss) => Math.abs(loss.ms) >= negligible * totals.denseMs);
+  const losses = large.toSorted((a, b) => Math.abs(b.ms) - Math.abs(a.ms));
   return [first, ...losses.map((loss) => sentences[loss.cause](measured, loss.ms)).filter((text) => text !== undefined)];
 }

@@ -1,4 +1,4 @@
-import { promisedMs } from '../measure/explain.ts';
+import { negligible, promisedMs } from '../measure/explain.ts';
 import type { LayerReport, Report } from '../measure/record.ts';
 import { ms, number, percent, times } from '../measure/words.ts';
 import { el, type Markup } from './markup.ts';
@@ -147,14 +147,11 @@ export function layerBars({ layers }: Report): Markup {
   return bars('Time of each layer, dense and sparse', rows, Math.max(...rows.flatMap((r) => r.bars.map((bar) => bar.to)), 1e-9));
 }
 
-/** A cause smaller than this share of the dense time is not drawn on its own. */
-const visible = 0.004;
-
 /** From the dense time over the promised to the measured one, cause by cause. */
 export function lossBars(report: Report): Markup {
   const { totals, losses } = report;
   const promised = promisedMs(totals);
-  const large = losses.filter((loss) => Math.abs(loss.ms) >= visible * totals.denseMs).toSorted((a, b) => b.ms - a.ms);
+  const large = losses.filter((loss) => Math.abs(loss.ms) >= negligible * totals.denseMs).toSorted((a, b) => b.ms - a.ms);
   const single = (label: string, kind: string, time: number): Row =>
     ({ label, value: ms(time), tooltip: `${label}: ${ms(time)}`, bars: [{ kind, from: 0, to: time }] });
   let reached = promised;

@@ -25,7 +25,7 @@ function pad(text: string, width: number, right = false): string {
 function shorten(text: string, width: number): string {
   const letters = [...text];
   if (letters.length <= width) return text;
-  const front = Math.floor((width - 1) / 2);
+  const front = Math.ceil(0.6 * (width - 1));
   return `${letters.slice(0, front).join('')}…${letters.slice(letters.length - (width - 1 - front)).join('')}`;
 }
 
@@ -38,7 +38,9 @@ export interface TableColumn {
 }
 
 const gap = '  ';
-const shortestName = 16;
+/** A first column is not cut below this while others can go. */
+const shortestName = 26;
+const leastName = 12;
 
 function fit(columns: readonly TableColumn[], width: number): readonly TableColumn[] {
   const widths = (list: readonly TableColumn[]): number =>
@@ -53,7 +55,7 @@ const widest = (column: TableColumn): number => Math.max(widthOf(column.head), .
 export function textTable(columns: readonly TableColumn[], width: number, head: Paint = (text) => text): string {
   const kept = fit(columns, width);
   const others = kept.slice(1).reduce((sum, column) => sum + gap.length + widest(column), 0);
-  const widths = kept.map((column, i) => (i === 0 ? Math.min(widest(column), Math.max(shortestName, width - others)) : widest(column)));
+  const widths = kept.map((column, i) => (i === 0 ? Math.min(widest(column), Math.max(leastName, width - others)) : widest(column)));
   const line = (text: (column: TableColumn) => string): string =>
     kept.map((column, i) => pad(shorten(text(column), widths[i]), widths[i], column.right)).join(gap).trimEnd();
   const rows = kept[0].cells.map((_, row) => line((column) => column.cells[row]));

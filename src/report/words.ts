@@ -15,25 +15,28 @@ function commonPath(names: readonly string[]): number {
 
 /**
  * The report with names a reader can tell apart: without the path that all of them share, and of the lists that converters make of fused
- * nodes (`a;b;c`) the first. A name that would no longer be unique stays whole.
+ * nodes (`a;b;c`) the first, where that is unique.
  */
 export function withShortNames(report: Report): Report {
   const names = report.layers.map((layer) => layer.name);
   const start = commonPath(names);
-  const short = names.map((name) => name.slice(start).split(';')[0]);
+  const whole = names.map((name) => name.slice(start));
+  const short = whole.map((name) => name.split(';')[0]);
   const uses = new Map<string, number>();
   for (const name of short) uses.set(name, (uses.get(name) ?? 0) + 1);
-  return { ...report, layers: report.layers.map((layer, i) => ({ ...layer, name: uses.get(short[i]) === 1 ? short[i] : layer.name })) };
+  return { ...report, layers: report.layers.map((layer, i) => ({ ...layer, name: uses.get(short[i]) === 1 ? short[i] : whole[i] })) };
 }
 
 /** One sentence or two that need no other knowledge. */
-export function headline({ totals }: Report): string {
+export function headline({ totals, spread }: Report): string {
   const promised = totals.theoreticalSpeedup.masked;
   if (totals.macs.masked === totals.macs.dense) return 'No weight of this network is zero: there is no promise to keep.';
   const gives = `This device gives ${times(totals.measuredSpeedup)}`;
   if (promised === null) return `Nothing of this network is left, so the mask promises everything. ${gives}.`;
-  const slower = totals.measuredSpeedup !== null && totals.measuredSpeedup < 1 ? ', slower than without it' : '';
-  return `The mask promises ${times(promised)}. ${gives}${slower}: ${percent(totals.efficiency)} of the promise.`;
+  const gained = totals.denseMs - totals.sparseMs;
+  const hidden = Math.abs(gained) <= spread.denseMs + spread.sparseMs;
+  const but = hidden ? ', which is within the noise' : gained < 0 ? ', slower than without it' : '';
+  return `The mask promises ${times(promised)}. ${gives}${but}: ${percent(totals.efficiency)} of the promise.`;
 }
 
 /** What the headline's words mean, for a reader who has never heard of pruning. */
@@ -135,7 +138,7 @@ export const columns: readonly Column[] = [
   { head: 'layer', cell: (l) => l.name, spare: 0 },
   { head: 'operation', cell: (l) => l.op, spare: 5 },
   { head: 'output', cell: (l) => l.shape.join('×'), right: true, spare: 6 },
-  { head: 'format', cell: (l) => l.format, spare: 2 },
+  { head: 'format', cell: (l) => weighted(l, l.format), spare: 2 },
   { head: 'kernel', cell: (l) => l.kernel, spare: 8 },
   { head: 'zeros', cell: (l) => weighted(l, percent(l.sparsity)), right: true, spare: 1 },
   { head: 'MACs', cell: (l) => weighted(l, count(l.macs)), right: true, spare: 7 },
