@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } f
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { at, capture, filesUnder, hashOf, hostNode, main, readJson, say, seconds, Stop, writeWhole } from './project.mjs';
+import { buildShaders, generated as shaderSource } from './shaders.mjs';
 
 const targets = readJson(at('asconfig.json')).targets;
 const binaries = 'src/backends/binaries.ts';
@@ -15,6 +16,12 @@ const steps = [
     inputs: () => [...filesUnder(['assembly']), 'asconfig.json', 'package-lock.json'],
     outputs: () => [...Object.values(targets).flatMap((target) => [target.outFile, target.textFile]), binaries],
     run: buildKernels,
+  },
+  {
+    name: 'shaders',
+    inputs: () => [...filesUnder(['shaders']), 'scripts/shaders.mjs', 'package-lock.json'],
+    outputs: () => [shaderSource],
+    run: buildShaders,
   },
   {
     name: 'TypeScript',

@@ -13,6 +13,7 @@ const commands = {
   report: { about: 'what the zeros of a model are worth on this device', load: () => import('./report.ts') },
   inspect: { about: 'layers, parameters, multiply-adds and zeros', load: () => import('./inspect.ts') },
   run: { about: 'run a model once', load: () => import('./run.ts') },
+  bench: { about: 'how near dense and sparse kernels come to what this device can do', load: () => import('./bench.ts') },
   prune: { about: 'prune a model and write it as ONNX', load: () => import('./prune.ts') },
 } satisfies Record<string, Entry>;
 
@@ -46,7 +47,7 @@ async function commandHelp(name: string, command: Command, { width }: Io): Promi
   const options = Object.entries(all).map(([key, { short, value, about }]) =>
     [`${short ? `-${short}, ` : ''}--${key}${value ? ` ${value}` : ''}`, about] as const);
   const choices = Object.entries(await command.choices()).map(([key, keys]) => [key, keys.join(', ')] as const);
-  return `Usage: burin ${name} ${command.operands} [options]
+  return `Usage: ${['burin', name, command.operands, '[options]'].filter(Boolean).join(' ')}
 
 ${commands[name as keyof typeof commands].about}
 

@@ -125,9 +125,14 @@ export class SparseSession {
   }
 
   #planFor(shapes: Readonly<Record<string, Shape>>): Plan {
-    const backend = this.#device(), key = JSON.stringify(this.inputNames.map((name) => shapes[name] ?? null));
+    const backend = this.#device(), key = JSON.stringify(this.inputMetadata.map(({ name, dims }) => shapes[name] ?? dims));
     const known = this.#plans.get(key);
-    if (known) return known;
+    if (known) {
+      // The map keeps the order of use: the first plan is the one to go.
+      this.#plans.delete(key);
+      this.#plans.set(key, known);
+      return known;
+    }
     const fixed = specialize(this.#graph, shapes), { graph, types, parts } = optimize(fixed.graph, fixed.types);
     const { formats: allowed, tune = 'measure', tuneBudgetMs = DEFAULT_BUDGET_MS, onProgress } = this.#options;
     const plan = compile(backend, { graph, types, parts }, { formats: allowed, tune, tuneBudgetMs, memory: this.#memory, onProgress });

@@ -1,5 +1,5 @@
-import { numbersOf, type Tensor } from '../../tensor.ts';
-import type { Graph, Node, Typed } from '../graph.ts';
+import { numbersOf, type Shape, type Tensor } from '../../tensor.ts';
+import type { Attr, Graph, Node, Typed } from '../graph.ts';
 import { opOf } from '../ops/index.ts';
 import type { Arg, Call } from '../ops/op.ts';
 
@@ -206,3 +206,8 @@ export function trimmed(inputs: readonly (string | undefined)[]): string[] {
   const all = inputs.map((name) => name ?? '');
   return all.slice(0, all.findLastIndex((name) => name !== '') + 1);
 }
+
+export const shapeOf = (scope: Scope, name: string): Shape => scope.types.get(name)!.shape;
+
+/** Whether a fused clamp ends the node. */
+export const isClamped = (attrs: Readonly<Record<string, Attr>>): boolean => attrs.min !== undefined || attrs.max !== undefined;

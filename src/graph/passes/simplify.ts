@@ -1,12 +1,11 @@
-import { arrayFrom, sameShape, type Shape, Tensor } from '../../tensor.ts';
+import { arrayFrom, sameShape, Tensor } from '../../tensor.ts';
 import type { Node } from '../graph.ts';
 import { isIdentity } from '../permute.ts';
 import { cuts, padding } from '../ops/select.ts';
 import {
-  addConstant, become, callOf, everyNumber, forward, isRead, knownNumber, knownNumbers, passOf, replace, type Rule, type Scope,
+  addConstant, become, callOf, everyNumber, forward, isClamped, knownNumber, knownNumbers, passOf, replace, type Rule, type Scope,
+  shapeOf,
 } from './rewrite.ts';
-
-const shapeOf = (scope: Scope, name: string): Shape => scope.types.get(name)!.shape;
 
 /** Drops a node whose result is its input `i`, where `test` says so and type and shape are the same. */
 const dropWhere = (test: (scope: Scope, node: Node) => boolean, i = 0): Rule => (scope, node) => {
@@ -17,7 +16,7 @@ const dropWhere = (test: (scope: Scope, node: Node) => boolean, i = 0): Rule => 
 const always = dropWhere(() => true);
 /** Drops an operator of two operands where one of them changes nothing. */
 const neutral = (value: number, operand: 0 | 1): Rule =>
-  dropWhere((scope, node) => everyNumber(scope, node.inputs[operand], (v) => v === value), 1 - operand);
+  dropWhere((scope, { inputs, attrs }) => !isClamped(attrs) && everyNumber(scope, inputs[operand], (v) => v === value), 1 - operand);
 const commuting = (value: number): Rule[] => [neutral(value, 1), neutral(value, 0)];
 
 const withoutBounds = dropWhere((scope, { inputs: [, min, max] }) =>
@@ -29,6 +28,8 @@ const whole = dropWhere((scope, node) => node.inputs.slice(1).every((name) => !n
 const unmoved = dropWhere((_, { attrs }) => Array.isArray(attrs.perm) && isIdentity(attrs.perm as number[]));
 const positiveAlready = dropWhere((scope, node) => scope.producers.get(node.inputs[0])?.op === 'Relu');
 
+const onlyOne = dropWhere((_, { inputs }) => inputs.length === 1);
+
 /** Operators that only rename the dimensions. */
 const views = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
 
@@ -38,8 +39,7 @@ const viewOfView: Rule = (scope, node) => {
   if (!first || !views.has(first.op)) return false;
   const shape = shapeOf(scope, node.outputs[0]);
   const target = addConstant(scope, `${node.name}/shape`, new Tensor('int64', shape, [shape.length]));
-  become(scope, node, { op: 'Reshape', inputs: [first.inputs[0], target], attrs: { allowzero: 1 } });
-  return true;
+  return become(scope, node, { op: 'Reshape', inputs: [first.inputs[0], target], attrs: { allowzero: 1 } });
 };
 
 const sameAsFirst = (scope: Scope, node: Node): boolean => sameShape(shapeOf(scope, node.inputs[0]), shapeOf(scope, node.outputs[0]));
@@ -78,16 +78,13 @@ const multiplyInstead: Rule = (scope, node) => {
   return become(scope, node, { op: 'Mul', inputs: [node.inputs[0], addConstant(scope, `${node.inputs[1]}/reciprocal`, reciprocal)] });
 };
 
-/** Whatever nobody reads goes when the pass ends; this makes it end with a change. */
-const unread: Rule = (scope, node) => !node.outputs.some((name) => isRead(scope, name)) && scope.slotOf.has(node);
-
 /** Removes what changes nothing and writes what is left in fewer and plainer operators. */
 export const simplify = passOf({
   Identity: [always], Dropout: [always], Cast: [always], Expand: [always],
   Reshape: [always, viewOfView], Flatten: [always, viewOfView], Squeeze: [always, viewOfView], Unsqueeze: [always, viewOfView],
   Transpose: [unmoved], Pad: [nothingPadded], Slice: [whole], Clip: [withoutBounds], Relu: [positiveAlready],
-  Concat: [dropWhere((_, { inputs }) => inputs.length === 1)],
-  Mul: commuting(1), Add: [dropWhere(() => false), ...commuting(0)], Sub: [neutral(0, 1)], Div: [neutral(1, 1), multiplyInstead],
+  Concat: [onlyOne],
+  Mul: commuting(1), Add: commuting(0), Sub: [neutral(0, 1)], Div: [neutral(1, 1), multiplyInstead],
   Pow: [neutral(1, 1), square, root],
-  Sum: [always1(), inPairs('Add')], Min: [always1(), inPairs('Min')], Max: [always1(), inPairs('Max')],
+  Sum: [onlyOne, inPairs('Add')], Min: [onlyOne, inPairs('Min')], Max: [onlyOne, inPairs('Max')],
 });

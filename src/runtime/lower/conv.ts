@@ -61,7 +61,7 @@ const pixels = (size: readonly [number, number]): number => size[0] * size[1];
 
 export const lowerConv: Lower = (ctx, op) => {
   const weights = op.inputs[1]?.value;
-  if (!weights || weights.type !== 'float32') return undefined;
+  if (!weights || weights.type !== 'float32' || weights.size === 0) return undefined;
   const w = convGeometry(op);
   return w.group > 1 && w.inputs === w.group ? lowerDepthwise(ctx, op, w) : lowerGrouped(ctx, op, w, weights.data as Float32Array);
 };
@@ -140,13 +140,13 @@ export function convWeight(name: string, data: Float32Array, { rows, inputs, tap
     }
     return { rows, cols, values };
   };
-  return { key: `${name}#${group}`, matrix, rows, cols };
+  return { key: `${name}#${group} of ${rows}`, matrix, rows, cols };
 }
 
 /** y = col2im(Wᵀ·x): a product over the input channels, then each column is added where its taps fall. */
 export const lowerConvTranspose: Lower = (ctx, op) => {
   const weights = op.inputs[1]?.value;
-  if (!weights || weights.type !== 'float32') return undefined;
+  if (!weights || weights.type !== 'float32' || weights.size === 0) return undefined;
   const w = convTransposeGeometry(op), cols = pixels(w.in), taps = pixels(w.kernel);
   const groupIn = w.inputs / w.group, groupOut = w.filters / w.group;
   const weightOf = (group: number): Weight => transposedWeight(op.node.inputs[1], weights.data as Float32Array, { inputs: groupIn, rows: groupOut * taps, group });
@@ -182,6 +182,6 @@ function transposedWeight(name: string, data: Float32Array, { inputs, rows, grou
     for (let i = 0; i < inputs; i++) for (let r = 0; r < rows; r++) values[r * inputs + i] = part[i * rows + r];
     return { rows, cols: inputs, values };
   };
-  return { key: `${name}#${group}`, matrix, rows, cols: inputs };
+  return { key: `${name}#${group} of ${rows} transposed`, matrix, rows, cols: inputs };
 }
 

@@ -10,7 +10,7 @@ import { lowerProduct, lowerVector, productCall, type Choice, type Epilogue, typ
 /** y[…, O] = x[…, K]·wᵀ + bias: the weight is the left side, the rows of x are the columns of the product. */
 export const lowerLinear: Lower = (ctx, op) => {
   const weights = op.inputs[1]?.value;
-  if (!weights || weights.type !== 'float32') return undefined;
+  if (!weights || weights.type !== 'float32' || weights.size === 0) return undefined;
   const [rows, depth] = weights.dims, batch = sizeOf(input(op, 0).shape) / Math.max(depth, 1);
   const weight: Weight = { key: `${op.node.inputs[1]}#0`, rows, cols: depth, matrix: () => ({ rows, cols: depth, values: weights.data as Float32Array }) };
   const build = (choice?: Choice): Call[] => {
@@ -90,6 +90,7 @@ export const lowerGemm: Lower = (ctx, op) => {
   if (!kernel || op.inputs[2] || num(op, 'alpha', 1) !== 1 || input(op, 0).type !== 'float32') return undefined;
   const transA = num(op, 'transA', 0) !== 0, transB = num(op, 'transB', 0) !== 0, a = input(op, 0).shape, b = input(op, 1).shape;
   const [rows, depth] = transA ? [a[1], a[0]] : a, cols = transB ? b[0] : b[1];
+  if (rows * depth * cols === 0) return undefined;
   const build = (): Call[] => denseProduct(ctx, kernel, {
     rows, depth, cols, left: ctx.scratch(Math.ceil(rows / kernel.rows) * kernel.rows * depth * 4), a: ctx.address(op.node.inputs[0]), b: ctx.address(op.node.inputs[1]),
     y: ctx.address(op.node.outputs[0]), aStrides: transA ? [4, rows * 4] : [depth * 4, 4], transB, clamp: clampOf(op),

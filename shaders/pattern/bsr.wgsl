@@ -1,0 +1,17 @@
+// BSR: an index with each run of block_cols consecutive k. The last run may reach past K: it ends there, because what lies
+// past the end of B, times a stored zero, need not be zero.
+
+// The positions of a block of rows, [x, y), in a part of `columns` columns whose pointers begin at row_ptr[at].
+fn bounds(at: u32, row_block: u32, columns: u32) -> vec2u {
+  return vec2u(row_ptr[at + row_block], row_ptr[at + row_block + 1u]);
+}
+
+// k − k0 of a stored position, the `nth` of its block of rows.
+fn column(position: u32, nth: u32) -> u32 {
+  return index_of(position);
+}
+
+// How many consecutive k, from k on, the position stands for.
+fn run(k: u32) -> u32 {
+  return min(job.block_cols, job.depth - k);
+}

@@ -1,0 +1,16 @@
+// Dense: every k in turn, no index.
+
+// The positions of a block of rows, [x, y), in a part of `columns` columns whose pointers begin at row_ptr[at].
+fn bounds(at: u32, row_block: u32, columns: u32) -> vec2u {
+  return vec2u(row_block, row_block + 1u) * columns;
+}
+
+// k − k0 of a stored position, the `nth` of its block of rows.
+fn column(position: u32, nth: u32) -> u32 {
+  return nth;
+}
+
+// How many consecutive k, from k on, the position stands for.
+fn run(k: u32) -> u32 {
+  return 1u;
+}

@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createWasm, probe } from '../../src/backends/wasm.ts';
+import type { Block, Matrix } from '../../src/formats/index.ts';
+import type { Kernel } from '../../src/kernels.ts';
+import { randomFrom } from '../../src/random.ts';
+import { Bench, checkProduct, choicesOf, layouts, wave, type Trial } from './bench.ts';
+
+// Every kernel with weights of both binaries, through the product that the planner makes of it, against f64 sums.
+
+/** M, N, K: tails of every tile, primes, single rows and columns, K in several blocks. */
+const sizes: readonly (readonly [number, number, number])[] = [
+  [1, 1, 1], [1, 8, 3], [2, 7, 5], [3, 13, 8], [5, 16, 31], [7, 31, 2], [8, 33, 16], [13, 47, 7], [6, 32, 33], [16, 5, 64], [33, 100, 13], [31, 64, 47], [4, 40, 700], [9, 11, 1500],
+];
+const fillings: Readonly<Record<string, (random: () => number, at: number) => boolean>> = {
+  everything: () => true, third: (random) => random() < 0.33, one: (_, at) => at === 0, nothing: () => false,
+};
+const epilogues: readonly Partial<Trial>[] = [
+  {}, { bias: true }, { bias: true, residual: true, min: -0.3, max: 0.4 }, { residual: true, transposed: true }, { bias: true, transposed: true, max: 0.2 }, { min: 0 },
+];
+
+/** A weight whose zeros are what the block can use, K rounded up to whole blocks. */
+function weightFor(block: Block, rows: number, depth: number, filling: string): Matrix {
+  const step = block.of ?? block.cols, cols = Math.ceil(depth / step) * step, random = randomFrom(rows * 1000 + depth, filling), values = wave(rows * cols, 3);
+  const kept = new Map<string, boolean>();
+  for (let at = 0; at < values.length; at++) {
+    const [r, c] = [Math.floor(at / cols), at % cols], key = `${Math.floor(r / block.rows)} ${Math.floor(c / block.cols)}`;
+    if (!kept.has(key)) kept.set(key, fillings[filling](random.next, at));
+    if (!kept.get(key)) values[at] = 0;
+  }
+  const { keep = 0, of } = block;
+  for (let at = 0; of && at < values.length; at += of) for (let i = at, n = 0; i < at + of; i++) if (values[i] !== 0 && ++n > keep) values[i] = 0;
+  return { rows, cols, values };
+}
+
+const packs = Object.keys(layouts) as (keyof typeof layouts)[];
+
+/** Every way to store × size; epilogues, fillings and packings take turns, so that each meets each over the sizes. */
+function everySize(bench: Bench, kernel: Kernel): void {
+  let turn = 0;
+  for (const choice of choicesOf(kernel)) {
+    for (const [m, n, k] of sizes) {
+      for (const pack of kernel.op === 'spmv' ? packs.slice(0, 1) : packs) {
+        const names = Object.keys(fillings), filling = names[[0, 1, 1, 2, 1, 0, 3][turn % 7]], { transposed, ...rest } = epilogues[turn++ % epilogues.length];
+        const vector = kernel.op === 'spmv';
+        checkProduct(bench, { choice, matrix: weightFor(choice.block, m, k, filling), cols: vector ? 1 : n, pack, ...rest, transposed: transposed && !vector });
+      }
+    }
+  }
+}
+
+for (const simd of probe()) {
+  const backend = await createWasm({ simd });
+  const weighted = [...backend.kernels.values()].filter(({ pattern }) => pattern);
+  for (const kernel of weighted) {
+    test(`${kernel.name} (${simd})`, () => {
+      assert.ok(choicesOf(kernel).length > 0, 'no format runs on it');
+      everySize(new Bench(backend), kernel);
+    });
+  }
+
+  test(`any kernel, shape, format and epilogue (${simd})`, () => {
+    const bench = new Bench(backend), size = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 110 }));
+    const any = fc.record({
+      kernel: fc.constantFrom(...weighted), at: fc.nat(100), m: size, n: size, k: size, pack: fc.constantFrom(...packs), filling: fc.constantFrom(...Object.keys(fillings)),
+      bias: fc.boolean(), residual: fc.boolean(), transposed: fc.boolean(), clamp: fc.constantFrom([-Infinity, Infinity], [0, Infinity], [-0.5, 0.5]),
+    });
+    fc.assert(fc.property(any, ({ kernel, at, m, n, k, pack, filling, bias, residual, transposed, clamp: [min, max] }) => {
+      const choices = choicesOf(kernel), choice = choices[at % choices.length], vector = kernel.op === 'spmv';
+      checkProduct(bench, { choice, matrix: weightFor(choice.block, m, k, filling), cols: vector ? 1 : n, pack: vector ? 'pack_rows' : pack, bias, residual, transposed: transposed && !vector, min, max });
+    }), { numRuns: 300 });
+  });
+
+  test(`a vector longer than an index reaches (${simd})`, () => {
+    for (const kernel of weighted.filter(({ op }) => op === 'spmv')) {
+      for (const choice of choicesOf(kernel)) {
+        checkProduct(new Bench(backend), { choice, matrix: weightFor(choice.block, 5, 40000, 'third'), cols: 1, pack: 'pack_rows', bias: true, residual: true, min: -1, max: 1 });
+      }
+    }
+  });
+}
+
+test.run();
