@@ -113,20 +113,25 @@ function copyRow(s: usize, d: usize, n: u32, sStep: usize, dStep: usize): void {
   for (; n > 0; --n, s += sStep, d += dStep) store<u32>(d, load<u32>(s));
 }
 
-/** Separable interpolation of two rows and two columns. */
+/** Separable interpolation: two input rows become one in scratch memory, then two of its columns one pixel. */
 export function resize(at: usize): void {
   const job = changetype<ResizeJob>(at);
+  const between = job.between, width = <usize>job.width << 2, cols = <usize>job.outWidth << 2;
+  const colLow = job.colLow, colHigh = job.colHigh, colWeight = job.colWeight;
   let y = job.y;
   for (let c: u32 = 0; c < job.planes; ++c) {
     const plane = job.x + <usize>c * job.plane;
     for (let row: usize = 0, rows = <usize>job.outHeight << 2; row < rows; row += 4) {
-      const low = plane + <usize>load<u32>(job.rowLow + row), high = plane + <usize>load<u32>(job.rowHigh + row), wy = load<f32>(job.rowWeight + row);
-      for (let col: usize = 0, cols = <usize>job.outWidth << 2; col < cols; col += 4, y += 4) {
-        const l = <usize>load<u32>(job.colLow + col), h = <usize>load<u32>(job.colHigh + col), wx = load<f32>(job.colWeight + col);
-        const a = load<f32>(low + l), b = load<f32>(high + l);
-        const left = a + wy * (b - a), c0 = load<f32>(low + h), right = c0 + wy * (load<f32>(high + h) - c0);
-        store<f32>(y, left + wx * (right - left));
+      const low = plane + <usize>load<u32>(job.rowLow + row), high = plane + <usize>load<u32>(job.rowHigh + row), wy = v128.load32_splat(job.rowWeight + row);
+      for (let i: usize = 0; i < width; i += 16) {
+        const a = v128.load(low + i);
+        v128.store(between + i, f32x4.add(a, f32x4.mul(wy, f32x4.sub(v128.load(high + i), a))));
       }
+      for (let col: usize = 0; col < cols; col += 4) {
+        const left = load<f32>(between + <usize>load<u32>(colLow + col));
+        store<f32>(y + col, left + load<f32>(colWeight + col) * (load<f32>(between + <usize>load<u32>(colHigh + col)) - left));
+      }
+      y += cols;
     }
   }
 }

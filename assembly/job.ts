@@ -234,8 +234,10 @@ export class ResizeJob {
   x: usize;
   y: usize;
   planes: u32;
-  /** Bytes of an input plane. */
+  /** Bytes of an input plane, pixels of its rows, and room for one row. */
   plane: usize;
+  width: u32;
+  between: usize;
   outHeight: u32;
   outWidth: u32;
   rowLow: usize;

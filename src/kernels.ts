@@ -70,7 +70,7 @@ export const jobs = {
   BinaryJob: [...address('a b y'), ...count('n0 n1 n2 n3'), ...address('a0 a1 a2 a3 b0 b1 b2 b3'), ...real('min max')],
   CopyJob: [...address('src dst'), ...count('n0 n1 n2 n3 n4 n5'), ...address('s0 s1 s2 s3 s4 s5 d0 d1 d2 d3 d4 d5')],
   AxisJob: [...address('x y'), ...count('outer length inner'), ...real('scale')],
-  ResizeJob: [...address('x y'), ...count('planes'), ...address('plane'), ...count('outHeight outWidth'), ...address('rowLow rowHigh rowWeight colLow colHigh colWeight')],
+  ResizeJob: [...address('x y'), ...count('planes'), ...address('plane'), ...count('width'), ...address('between'), ...count('outHeight outWidth'), ...address('rowLow rowHigh rowWeight colLow colHigh colWeight')],
   ScatterJob: [...address('columns y'), ...count('channels height width outHeight outWidth kernelHeight kernelWidth strideY strideX dilationY dilationX top left'), ...address('bias'), ...real('min max')],
   PackRowsJob: [...address('src dst'), ...count('rows depth'), ...address('rowStride colStride'), ...count('blockRows')],
 } satisfies Record<string, Field[]>;

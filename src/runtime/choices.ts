@@ -44,7 +44,8 @@ function blocksFor(matrix: Matrix): [string, Block][] {
   if (nonzero > MOST_DENSITY * matrix.values.length) return found;
   found.push(['csr', SINGLE]);
   for (const rows of ROW_BLOCKS) if (matrix.rows >= rows && fillOf(matrix, { rows, cols: 1 }) >= LEAST_FILL) found.push(['bsr', { rows, cols: 1 }]);
-  for (const block of SQUARE_BLOCKS) if (fillOf(matrix, block) >= LEAST_FILL) found.push(['bsr', block]);
+  // A block that reaches beyond the last column would read rows of the panel that nobody packed.
+  for (const block of SQUARE_BLOCKS) if (matrix.cols % block.cols === 0 && fillOf(matrix, block) >= LEAST_FILL) found.push(['bsr', block]);
   const window = WINDOWS.find((block) => fitsWindow(matrix, block, nonzero));
   if (window) found.push(['nm', window]);
   return found;

@@ -109,7 +109,7 @@ const lowerResize: Lower = (ctx, op) => {
       return at === 2 ? Float32Array.from(values) : Uint32Array.from(values);
     });
   const job = () => ({
-    x: ctx.address(op.node.inputs[0]), y: ctx.address(op.node.outputs[0]), planes: sizeOf(shape.slice(0, rank - 2)), plane: sizeOf(shape.slice(rank - 2)) * 4,
+    x: ctx.address(op.node.inputs[0]), y: ctx.address(op.node.outputs[0]), planes: sizeOf(shape.slice(0, rank - 2)), plane: sizeOf(shape.slice(rank - 2)) * 4, width, between: ctx.scratch(width * 4),
     outHeight, outWidth, rowLow: table('rowLow', rows, 0, width * 4), rowHigh: table('rowHigh', rows, 1, width * 4), rowWeight: table('rowWeight', rows, 2, 1),
     colLow: table('colLow', cols, 0, 4), colHigh: table('colHigh', cols, 1, 4), colWeight: table('colWeight', cols, 2, 1),
   });
