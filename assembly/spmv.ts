@@ -21,6 +21,8 @@ function put(job: SpmvJob, row: u32, sum: f32): void {
 }
 
 /** A is plain row-major values[rows][cols]: two rows at a time, eight sums. */
+// @ts-ignore: decorator
+@inline
 export function dense(at: usize): void {
   const job = changetype<SpmvJob>(at);
   const cols = job.cols, whole = <usize>(cols & ~15) << 2, end = <usize>cols << 2, rows = job.rows, x = job.x;
@@ -46,6 +48,8 @@ export function dense(at: usize): void {
 }
 
 /** One row at a time; four positions are gathered for each multiplication. */
+// @ts-ignore: decorator
+@inline
 export function sparse(at: usize): void {
   const job = changetype<SpmvJob>(at);
   const rows = job.rows, x = job.x;

@@ -5,7 +5,8 @@ import type { Graph } from '../src/graph/graph.ts';
 import { readModel } from '../src/io/index.ts';
 
 /** The folder of the project, from `bench/` or from the compiled `dist/bench/`. */
-export const root = fileURLToPath(['../', '../../'].map((path) => new URL(path, import.meta.url)).find((url) => existsSync(new URL('package.json', url)))!);
+export const root = ['../', '../../'].map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(join(path, 'package.json')))!;
 
 /** Model files that packages bring, by the names reports give them: a module of the package, and the file from there. */
 const models = {
@@ -30,7 +31,8 @@ export function put(path: string, content: string): string {
 
 /** JSON with one element of each top-level list a line, so that two results can be compared by eye. */
 export function linesJson(record: Readonly<Record<string, unknown>>): string {
-  const value = (one: unknown): string => (Array.isArray(one) ? `[\n${one.map((item) => `    ${JSON.stringify(item)}`).join(',\n')}\n  ]` : JSON.stringify(one));
+  const list = (items: readonly unknown[]): string => `[\n${items.map((item) => `    ${JSON.stringify(item)}`).join(',\n')}\n  ]`;
+  const value = (one: unknown): string => (Array.isArray(one) ? list(one) : JSON.stringify(one));
   return `{\n${Object.entries(record).map(([key, one]) => `  ${JSON.stringify(key)}: ${value(one)}`).join(',\n')}\n}\n`;
 }
 

@@ -8,14 +8,14 @@ import { fill } from '../src/measure/feeds.ts';
 import { benchKernels, type KernelBench, type KernelRow } from '../src/measure/kernels.ts';
 import { timeTogether } from '../src/measure/time.ts';
 import { benchPlace, efficiencyTable, kernelHead, kernelLine } from '../src/report/kernels.ts';
-import { textTable } from '../src/report/text.ts';
+import { textTable, type TableColumn } from '../src/report/text.ts';
 import { SparseSession } from '../src/runtime/session.ts';
 import { benchmarkTimer } from './benchmark-timer.ts';
 import { linesJson, print, put, width } from './files.ts';
 import { rivals } from './race.ts';
 
 /** A layer on other engines and on ours, all called through a session with feeds: what an app sees of one layer. */
-interface PeerRow {
+export interface PeerRow {
   readonly layer: string;
   readonly engine: string;
   readonly version: string;
@@ -33,13 +33,15 @@ function plainGraph(layer: BenchLayer): Graph {
 async function peerRows(layer: BenchLayer): Promise<PeerRow[]> {
   const graph = plainGraph(layer), [input] = graph.inputs, feeds = { x: fill(input, input.dims as number[], 'random', 1) };
   const session = await SparseSession.create(graph, { formats: ['dense'] });
-  const loaded = await Promise.all(Object.values(rivals).map(async ({ peer, graphFor }) => ({ peer, version: await peer.version(), run: await peer.load(graphFor(graph), feeds) })));
+  const loaded = await Promise.all(Object.values(rivals).map(async ({ peer, graphFor }) =>
+    ({ peer, version: await peer.version(), run: await peer.load(graphFor(graph), feeds) })));
   try {
     const macs = (await session.prepare()).reduce((sum, one) => sum + one.macs, 0);
-    const tasks = { burin: () => session.run(feeds), ...Object.fromEntries(loaded.map(({ peer, run }) => [peer.name, () => run.run()])) };
-    const times = await timeTogether<string>(tasks, { samples: 20 });
+    const others = loaded.map(({ peer, run }) => [peer.name, () => run.run()] as const);
+    const times = await timeTogether<string>({ burin: () => session.run(feeds), ...Object.fromEntries(others) }, { samples: 20 });
     return Object.entries(times).map(([engine, { medianMs }]) => ({
-      layer: graph.name, engine, version: loaded.find(({ peer }) => peer.name === engine)?.version ?? '', medianMs, gflops: (2 * macs) / medianMs / 1e6,
+      layer: graph.name, engine, version: loaded.find(({ peer }) => peer.name === engine)?.version ?? '',
+      medianMs, gflops: (2 * macs) / medianMs / 1e6,
     }));
   } finally {
     session.release();
@@ -48,7 +50,7 @@ async function peerRows(layer: BenchLayer): Promise<PeerRow[]> {
 }
 
 function peerTable(rows: readonly PeerRow[]): string {
-  const column = (head: string, cells: string[], right = true): Parameters<typeof textTable>[0][number] => ({ head, cells, right, spare: 0 });
+  const column = (head: string, cells: string[], right = true): TableColumn => ({ head, cells, right, spare: 0 });
   return textTable([
     column('layer (dense, through a session)', rows.map((row) => row.layer), false),
     column('engine', rows.map((row) => `${row.engine} ${row.version}`.trim()), false),

@@ -2,7 +2,7 @@
 // --network TEXT and --samples N narrow it down.
 import { parseArgs } from 'node:util';
 import type { Graph } from '../src/graph/graph.ts';
-import { zooGraph } from '../src/graph/zoo/index.ts';
+import { zoo, zooGraph, type ZooName } from '../src/graph/zoo/index.ts';
 import type { Ratio } from '../src/measure/record.ts';
 import { workOf } from '../src/measure/work.ts';
 import { number, percent, times } from '../src/measure/words.ts';
@@ -22,13 +22,19 @@ interface Entry {
 }
 
 /** Nine weights of ten dropped; first layers, which hold little of the work, stay whole. */
-function zooEntry(name: string, mask: string, how: Omit<PruneOptions, 'sparsity'>): Entry {
-  const sparse = (dense: Graph): Graph => prune(dense, { sparsity: 0.9, exclude: [dense.nodes.find(({ op }) => op === 'Conv')!.name], strict: false, ...how }).graph;
-  return { network: name, mask, dense: () => zooGraph(name), sparse };
+function zooEntry(name: ZooName, mask: string, how: Omit<PruneOptions, 'sparsity'>): Entry {
+  const sparse = (dense: Graph): Graph => {
+    const first = dense.nodes.find(({ op }) => op === 'Conv')!.name;
+    return prune(dense, { sparsity: 0.9, exclude: [first], strict: false, ...how }).graph;
+  };
+  return { network: zoo[name].title, mask, dense: () => zooGraph(name), sparse };
 }
 
 const entries: readonly Entry[] = [
-  { network: 'face_detection_full_range', mask: 'as published', dense: () => modelOf('face_detection_full_range'), sparse: () => modelOf('face_detection_full_range_sparse') },
+  {
+    network: 'MediaPipe face detector', mask: 'as published',
+    dense: () => modelOf('face_detection_full_range'), sparse: () => modelOf('face_detection_full_range_sparse'),
+  },
   zooEntry('mobilenetv1', 'unstructured', { granularity: 'weight' }),
   zooEntry('mobilenetv1', 'blocks of 4 rows', { granularity: 'block_rows(4)' }),
   zooEntry('resnet18', 'unstructured', { granularity: 'weight' }),
@@ -55,9 +61,10 @@ export interface ModelRow {
   readonly maxError: number;
 }
 
-async function rowsOf({ network, mask, dense: make, sparse: thin }: Entry, peers: readonly RivalName[], samples: number): Promise<ModelRow[]> {
-  const dense = await make(), sparse = await thin(dense);
-  const finishes = await race([{ name: 'dense', graph: dense, formats: ['dense'] }, { name: 'sparse', graph: sparse }], { peers, samples });
+async function rowsOf(entry: Entry, peers: readonly RivalName[], samples: number): Promise<ModelRow[]> {
+  const { network, mask } = entry, dense = await entry.dense(), sparse = await entry.sparse(dense);
+  const editions = [{ name: 'dense', graph: dense, formats: ['dense'] }, { name: 'sparse', graph: sparse }];
+  const finishes = await race(editions, { peers, samples });
   const { params, nonzeroParams, theoreticalSpeedup: { masked } } = workOf(sparse).totals;
   const engines = [...new Set(finishes.map(({ engine }) => engine))];
   return engines.flatMap((engine): ModelRow[] => {
@@ -66,15 +73,17 @@ async function rowsOf({ network, mask, dense: make, sparse: thin }: Entry, peers
     if (!a || !b) return [];
     const measuredSpeedup = a.time.medianMs / b.time.medianMs;
     return [{
-      network, mask, sparsity: 1 - nonzeroParams / params, engine, version: a.version, denseMs: a.time.medianMs, sparseMs: b.time.medianMs,
-      denseSpreadMs: a.time.spreadMs, sparseSpreadMs: b.time.spreadMs, theoreticalSpeedup: masked, measuredSpeedup, efficiency: masked && measuredSpeedup / masked,
+      network, mask, sparsity: 1 - nonzeroParams / params, engine, version: a.version,
+      denseMs: a.time.medianMs, sparseMs: b.time.medianMs, denseSpreadMs: a.time.spreadMs, sparseSpreadMs: b.time.spreadMs,
+      theoreticalSpeedup: masked, measuredSpeedup, efficiency: masked && measuredSpeedup / masked,
       maxError: Math.max(a.maxError, b.maxError),
     }];
   });
 }
 
 function table(rows: readonly ModelRow[]): string {
-  const column = (head: string, cell: (row: ModelRow) => string, right = true): TableColumn => ({ head, cells: rows.map(cell), right, spare: 0 });
+  const column = (head: string, cell: (row: ModelRow) => string, right = true): TableColumn =>
+    ({ head, cells: rows.map(cell), right, spare: 0 });
   return textTable([
     column('network', (row) => row.network, false),
     column('mask', (row) => row.mask, false),
@@ -91,14 +100,16 @@ function table(rows: readonly ModelRow[]): string {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { write: { type: 'boolean' }, network: { type: 'string' }, samples: { type: 'string' } } });
-  const chosen = entries.filter(({ network }) => network.includes(values.network ?? '')), rows: ModelRow[] = [];
+  const wanted = (values.network ?? '').toLowerCase(), rows: ModelRow[] = [];
+  const chosen = entries.filter(({ network }) => network.toLowerCase().includes(wanted));
   for (const entry of chosen) {
     say(`${entry.network}, ${entry.mask} …`);
     rows.push(...(await rowsOf(entry, ['tfjs-wasm', 'onnxruntime-web'], Number(values.samples ?? 30))));
   }
   print(table(rows));
   const backend = await createWasm();
-  if (values.write) print(`\nwritten: ${put('bench/results/models.json', linesJson({ environment: environment(backend), rows }))}`);
+  const record = linesJson({ environment: environment(backend), rows });
+  if (values.write) print(`\nwritten: ${put('bench/results/models.json', record)}`);
   backend.dispose();
 }
 

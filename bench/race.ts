@@ -53,14 +53,23 @@ const tolerance = { absolute: 1e-3, relative: 1e-3 };
 /** sin(0.37·i): editions of a network may call their inputs differently. */
 const feedsOf = (graph: Graph): Feeds => Object.fromEntries(graph.inputs.map((input) => [input.name, fill(input, shapeOf(input))]));
 
-async function ours({ name, graph, formats }: Edition, feeds: Feeds): Promise<{ runner: Runner; outputs: Record<string, Tensor> }> {
+interface Given {
+  readonly feeds: Feeds;
+  /** Ours, which theirs must agree with. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
+async function ours({ name, graph, formats }: Edition, feeds: Feeds): Promise<{ runner: Runner; outputs: Given['outputs'] }> {
   const session = await SparseSession.create(graph, { formats });
   const outputs = await session.run(feeds);
-  return { outputs, runner: { engine: 'burin', version: '', edition: name, maxError: 0, run: () => session.run(feeds), dispose: () => session.release() } };
+  const runner: Runner = {
+    engine: 'burin', version: '', edition: name, maxError: 0, run: () => session.run(feeds), dispose: () => session.release(),
+  };
+  return { outputs, runner };
 }
 
 /** The edition in another engine, or undefined (said aloud) where that engine cannot run it. */
-async function theirs({ peer, graphFor }: Rival, { name, graph }: Edition, { feeds, outputs }: { feeds: Feeds; outputs: Record<string, Tensor> }): Promise<Runner | undefined> {
+async function theirs({ peer, graphFor }: Rival, { name, graph }: Edition, { feeds, outputs }: Given): Promise<Runner | undefined> {
   let loaded: Loaded;
   try {
     loaded = await peer.load(graphFor(graph), feeds);
@@ -70,7 +79,8 @@ async function theirs({ peer, graphFor }: Rival, { name, graph }: Edition, { fee
     return undefined;
   }
   const maxError = maxAbsErrorOf(outputs, await loaded.outputs(), tolerance);
-  return { engine: peer.name, version: await peer.version(), edition: name, maxError, run: () => loaded.run(), dispose: () => loaded.dispose() };
+  const version = await peer.version();
+  return { engine: peer.name, version, edition: name, maxError, run: () => loaded.run(), dispose: () => loaded.dispose() };
 }
 
 export interface Finish extends Omit<Runner, 'run' | 'dispose'> {
@@ -81,7 +91,9 @@ export interface Finish extends Omit<Runner, 'run' | 'dispose'> {
  * Runs editions of a network in our engine and in others, in turns. Outputs of the others are compared with ours before anything is timed.
  * @throws BurinError `device` where they disagree
  */
-export async function race(editions: readonly Edition[], options: { peers: readonly RivalName[]; samples: number }): Promise<Finish[]> {
+export async function race(
+  editions: readonly Edition[], options: { peers: readonly RivalName[]; samples: number },
+): Promise<Finish[]> {
   const runners: Runner[] = [];
   try {
     for (const edition of editions) {
@@ -92,7 +104,8 @@ export async function race(editions: readonly Edition[], options: { peers: reado
         if (rival) runners.push(rival);
       }
     }
-    const times = await timeTogether(Object.fromEntries(runners.map(({ run }, i) => [`${i}`, run])), { samples: options.samples, warmUpMs: 3000 });
+    const tasks = Object.fromEntries(runners.map(({ run }, i) => [`${i}`, run]));
+    const times = await timeTogether(tasks, { samples: options.samples, warmUpMs: 3000 });
     return runners.map(({ engine, version, edition, maxError }, i) => ({ engine, version, edition, maxError, time: times[`${i}`] }));
   } finally {
     for (const runner of runners) runner.dispose();

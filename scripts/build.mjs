@@ -3,10 +3,10 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } f
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { at, capture, filesUnder, hashOf, hostNode, main, readJson, say, seconds, Stop, writeWhole } from './project.mjs';
-import { buildShaders, generated as shaderSource } from './shaders.mjs';
 
 const targets = readJson(at('asconfig.json')).targets;
 const binaries = 'src/backends/binaries.ts';
+const shaderSource = 'src/backends/webgpu/shaders.ts';
 const stamps = at('build', 'stamps.json');
 
 /** A step is done when its inputs have the hash they had at its last end and its outputs exist; paths in the project. */
@@ -21,7 +21,8 @@ const steps = [
     name: 'shaders',
     inputs: () => [...filesUnder(['shaders']), 'scripts/shaders.mjs', 'package-lock.json'],
     outputs: () => [shaderSource],
-    run: buildShaders,
+    // Imported late: on a fresh checkout its parser is installed only after this file was read.
+    run: async () => (await import('./shaders.mjs')).buildShaders(at(shaderSource)),
   },
   {
     name: 'TypeScript',

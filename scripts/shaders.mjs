@@ -4,8 +4,6 @@ import { readFileSync } from 'node:fs';
 import { detectRaces, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 import { at, filesUnder, Stop, writeWhole } from './project.mjs';
 
-export const generated = 'src/backends/webgpu/shaders.ts';
-
 /** Rows a packing may hold at once, and columns an invocation computes: spans of one f32, or of a vec4f where N allows. */
 const lanes = [1, 2, 4, 6, 8];
 const widths = { 1: { SPAN: 1, SPANS: 1 }, 4: { SPAN: 4, SPANS: 1 }, 8: { SPAN: 4, SPANS: 2 } };
@@ -86,13 +84,14 @@ export function checkRaces({ name, kernel, span }, code, job) {
   for (const { name: field, offset, type } of job) memory[type === 'f32' ? 'setFloat32' : 'setUint32'](offset, numbers[field], true);
   const floats = (length) => new Float32Array(length).fill(1);
   const ptr = Uint32Array.from([0, 1, 2, 3, 0, 1, 2, 3]);
-  const buffers = [{ uniform: memory.buffer }, floats(rows * depth * 8), new Uint32Array(8), ptr, floats(rows), floats(depth * spans * span), floats(rows * spans * span)];
+  const [values, idx, b, c] = [floats(rows * depth * 8), new Uint32Array(8), floats(depth * spans * span), floats(rows * spans * span)];
+  const buffers = [{ uniform: memory.buffer }, values, idx, ptr, floats(rows), b, c];
   const { races, errors } = detectRaces(code.replace(/^const_assert .*$/gm, ''), kernel, [1, 1, 1], { 0: Object.fromEntries(buffers.entries()) });
   const wrong = [...races.map((race) => race.message), ...errors];
   if (wrong.length) throw new Stop(`shader ${name}: ${wrong.slice(0, 3).join('\n')}`);
 }
 
-/** One of each length of registers is enough: sizes change how often a line runs, not who meets whom. */
+/** Two sizes of each are enough: more rows change how often a line runs, not who meets whom. */
 const isTried = ({ name }) => /_(2x1|2x8)$/.test(name);
 
 /** The one layout of each kernel. @throws Stop when a variant differs, because one bind group serves all. */
@@ -105,19 +104,20 @@ export function layoutsOf(reflected) {
   return layouts;
 }
 
-/** Checks every shader and writes the generated source. */
-export async function buildShaders() {
+/** Checks every shader and writes the generated source. @throws Stop when one is wrong. */
+export async function buildShaders(path) {
   const texts = readParts(), variants = listVariants();
   const reflected = variants.map((variant) => ({ ...variant, ...reflect(variant.name, link(variant, texts)) }));
   for (const variant of reflected.filter(isTried)) checkRaces(variant, link(variant, texts), variant.job);
-  writeWhole(at(generated), sourceOf(texts, reflected));
+  writeWhole(path, sourceOf(texts, reflected));
   return `, ${variants.length} variants`;
 }
 
 function sourceOf(texts, reflected) {
   const row = ([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)},`;
   const table = (name, type, entries) => `export const ${name}: ${type} = {\n${entries.map(row).join('\n')}\n};\n`;
-  const variants = reflected.map(({ name, kernel, span, groupBlocks, groupColumns, front, parts }) => [name, { kernel, span, groupBlocks, groupColumns, front, parts }]);
+  const variants = reflected.map(({ name, kernel, span, groupBlocks, groupColumns, front, parts }) =>
+    [name, { kernel, span, groupBlocks, groupColumns, front, parts }]);
   return [
     '// Made by scripts/shaders.mjs from shaders/: the texts, what is put in front of them, and what they bind.',
     "import type { Field, Variant } from './variant.ts';\n",

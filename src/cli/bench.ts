@@ -14,7 +14,8 @@ interface Wanted {
 async function wantedFrom(args: Arguments): Promise<Wanted> {
   if (args.operands.length) throw new UsageError(`takes no operand, got '${args.operands[0]}'`);
   const { cases, masks } = await import('../measure/cases.ts');
-  const parts = args.texts('case'), kinds = args.chosen('mask', Object.keys(masks)), zeros = args.numbers('sparsity', { least: 0, most: 1 });
+  const parts = args.texts('case'), kinds = args.chosen('mask', Object.keys(masks));
+  const zeros = args.numbers('sparsity', { least: 0, most: 1 });
   const chosen = cases.filter((one) => (!args.has('quick') || one.quick)
     && (!parts.length || parts.some((part) => one.name.includes(part)))
     && (!kinds || kinds.includes(one.mask)) && (!zeros || zeros.includes(one.sparsity)));
@@ -71,7 +72,8 @@ export const command: Command = {
   ],
   choices: async () => {
     const { layers, masks, sparsities } = await import('../measure/cases.ts');
-    return { mask: Object.keys(masks), sparsity: sparsities.map(String), case: [...new Set(layers.map(({ network }) => `${network}.…`))] };
+    const networks = [...new Set(layers.map(({ network }) => `${network}.…`))];
+    return { mask: Object.keys(masks), sparsity: sparsities.map(String), case: networks };
   },
   run: async (args, io) => {
     const wanted = await wantedFrom(args), path = args.text('json');

@@ -13,8 +13,8 @@ const commands = {
   report: { about: 'what the zeros of a model are worth on this device', load: () => import('./report.ts') },
   inspect: { about: 'layers, parameters, multiply-adds and zeros', load: () => import('./inspect.ts') },
   run: { about: 'run a model once', load: () => import('./run.ts') },
-  bench: { about: 'how near dense and sparse kernels come to what this device can do', load: () => import('./bench.ts') },
   prune: { about: 'prune a model and write it as ONNX', load: () => import('./prune.ts') },
+  bench: { about: 'how near dense and sparse kernels come to what this device can do', load: () => import('./bench.ts') },
 } satisfies Record<string, Entry>;
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;

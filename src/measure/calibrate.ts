@@ -18,7 +18,8 @@ function peakCall(y: number): Call {
 /** y = A·x with a dense A larger than the caches: its time is that of reading A once. */
 function streamCall(values: number, x: number, y: number): Call {
   const rows = MATRIX_BYTES / 4 / MATRIX_COLS;
-  return { kernel: 'f32_dense_spmv', job: { values, run: 1, blocks: rows, blockRows: 1, rows, cols: MATRIX_COLS, x, y, min: -Infinity, max: Infinity } };
+  const matrix = { values, run: 1, blocks: rows, blockRows: 1, rows, cols: MATRIX_COLS };
+  return { kernel: 'f32_dense_spmv', job: { ...matrix, x, y, min: -Infinity, max: Infinity } };
 }
 
 /**
@@ -28,7 +29,8 @@ function streamCall(values: number, x: number, y: number): Call {
  */
 export async function calibrate(backend: Backend): Promise<Machine> {
   for (const kernel of ['f32_peak', 'f32_dense_spmv']) {
-    expect(backend.kernels.has(kernel), { kind: 'device', where: 'calibrate', needs: `a backend with the kernel ${kernel}`, got: backend.name });
+    const needs = `a backend with the kernel ${kernel}`;
+    expect(backend.kernels.has(kernel), { kind: 'device', where: 'calibrate', needs, got: backend.name });
   }
   const rows = MATRIX_BYTES / 4 / MATRIX_COLS;
   const [values, x, y] = [MATRIX_BYTES, MATRIX_COLS * 4, rows * 4].map((bytes) => backend.alloc(bytes));

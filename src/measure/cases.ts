@@ -39,8 +39,10 @@ export interface BenchCase {
 
 type Size = Pick<BenchLayer, 'kind' | 'filters' | 'inputs' | 'kernel' | 'stride' | 'size'>;
 
-const pointwise = (filters: number, inputs: number, size: number): Size => ({ kind: 'pointwise', filters, inputs, kernel: 1, stride: 1, size });
-const conv = (filters: number, inputs: number, size: number, kernel = 3, stride = 1): Size => ({ kind: 'conv', filters, inputs, kernel, stride, size });
+const pointwise = (filters: number, inputs: number, size: number): Size =>
+  ({ kind: 'pointwise', filters, inputs, kernel: 1, stride: 1, size });
+const conv = (filters: number, inputs: number, size: number, kernel = 3, stride = 1): Size =>
+  ({ kind: 'conv', filters, inputs, kernel, stride, size });
 const linear = (filters: number, inputs: number, size: number): Size => ({ kind: 'linear', filters, inputs, kernel: 1, stride: 1, size });
 
 type Row = readonly [layer: string, size: Size, quick?: 'quick'];
@@ -168,7 +170,10 @@ export function layerGraph(layer: BenchLayer): Graph {
     name: `${network}.${layer.layer}`,
     inputs: [{ name: 'x', type: 'float32', dims: kind === 'linear' ? [size, inputs] : [1, inputs, size, size] }],
     outputs: [{ name: 'y', type: 'float32', dims: kind === 'linear' ? [n, m] : [1, m, Math.sqrt(n), Math.sqrt(n)] }],
-    nodes: [{ name: layer.layer, op: kind === 'linear' ? 'Linear' : 'Conv', inputs: ['x', 'w', 'b'], outputs: ['y'], attrs: { min: 0, ...(kind !== 'linear' && window) } }],
+    nodes: [{
+      name: layer.layer, op: kind === 'linear' ? 'Linear' : 'Conv', inputs: ['x', 'w', 'b'], outputs: ['y'],
+      attrs: { min: 0, ...(kind !== 'linear' && window) },
+    }],
     constants: new Map([
       ['w', new Tensor('float32', random.normals(new Float32Array(m * k), Math.sqrt(2 / k)), dims)],
       ['b', new Tensor('float32', random.normals(new Float32Array(m), 0.1), [m])],

@@ -51,3 +51,8 @@ export function efficiencyCurves(rows: readonly KernelRow[]): EfficiencyCurve[] 
     return { mask: group[0].mask, format: group[0].format, points, breakEven: breakEvenOf(curve) };
   });
 }
+
+/** Every sparsity that some curve has a point at, ascending. */
+export function sparsitiesOf(curves: readonly EfficiencyCurve[]): number[] {
+  return [...new Set(curves.flatMap(({ points }) => points.map(({ sparsity }) => sparsity)))].sort((a, b) => a - b);
+}

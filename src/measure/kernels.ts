@@ -103,7 +103,9 @@ export async function benchKernels(cases: readonly BenchCase[], options: KernelB
     const graph = layerGraph(layer), x = fill(graph.inputs[0], graph.inputs[0].dims as number[], 'random', 1);
     const dense = await denseRows(setting, { layer, graph, x });
     add(dense.rows);
-    for (const one of cases.filter((other) => other.layer === layer)) add(await sparseRows(setting, { layer, graph, x, one, dense: dense.best }));
+    for (const one of cases.filter((other) => other.layer === layer)) {
+      add(await sparseRows(setting, { layer, graph, x, one, dense: dense.best }));
+    }
   }
   return { ...bench, rows };
 }
@@ -121,7 +123,8 @@ async function denseRows(setting: Setting, input: LayerInput): Promise<{ rows: K
     const entrants = enter(site, input, choicesFor(site.backend.kernels, matrix, site.columns, { formats: ['dense'] }));
     const times = await setting.timer(tasksOf(entrants));
     const best = fastestOf(entrants, times);
-    const rows = entrants.map((entrant) => rowOf(setting, { ...input, entrant, matrix, times, dense: best, best, mask: 'none', name: `${input.graph.name} dense` }));
+    const common = { ...input, matrix, times, dense: best, best, mask: 'none', name: `${input.graph.name} dense` };
+    const rows = entrants.map((entrant) => rowOf(setting, { ...common, entrant }));
     return { rows, best: best.choice };
   } finally {
     site.dispose();
@@ -153,7 +156,8 @@ function enter(site: Site, { graph, x }: LayerInput, choices: readonly Choice[])
     site.values('x').set(x.data as Float32Array);
     site.values('y').fill(NaN);
     program.run();
-    return { choice, program, maxError: errorAgainst(reference, site.values('y'), `${graph.name}, ${formatOf(choice)}, ${choice.kernel.name}`) };
+    const where = `${graph.name}, ${formatOf(choice)}, ${choice.kernel.name}`;
+    return { choice, program, maxError: errorAgainst(reference, site.values('y'), where) };
   });
 }
 
@@ -163,7 +167,8 @@ function formatOf({ format, block }: Choice): string {
 }
 
 const keyOf = ({ choice }: Entrant): string => `${formatOf(choice)} ${choice.kernel.name}`;
-const tasksOf = (entrants: readonly Entrant[]): Record<string, Task> => Object.fromEntries(entrants.map((entrant) => [keyOf(entrant), () => entrant.program.run()]));
+const tasksOf = (entrants: readonly Entrant[]): Record<string, Task> =>
+  Object.fromEntries(entrants.map((entrant) => [keyOf(entrant), () => entrant.program.run()]));
 
 function fastestOf(entrants: readonly Entrant[], times: Readonly<Record<string, Timing>>): Entrant {
   return entrants.reduce((best, entrant) => (times[keyOf(entrant)].medianMs < times[keyOf(best)].medianMs ? entrant : best));

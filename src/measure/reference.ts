@@ -64,7 +64,9 @@ export function errorAgainst({ rows, values, strides }: Reference, got: Float32A
     error = Math.max(error, Number.isNaN(difference) ? Infinity : difference);
   }));
   expect(error <= TOLERANCE * largest, {
-    kind: 'device', where, needs: `results within ${(TOLERANCE * largest).toPrecision(3)} of the reference`, got: `a difference of ${error.toPrecision(3)}`,
+    kind: 'device', where,
+    needs: `results within ${(TOLERANCE * largest).toPrecision(3)} of the reference`,
+    got: `a difference of ${error.toPrecision(3)}`,
     remedy: 'nothing was timed: a wrong kernel has no speed',
   });
   return error;

@@ -1,4 +1,4 @@
-import { efficiencyCurves, type EfficiencyCurve } from '../measure/efficiency.ts';
+import { efficiencyCurves, sparsitiesOf, type EfficiencyCurve } from '../measure/efficiency.ts';
 import type { KernelBench, KernelRow } from '../measure/kernels.ts';
 import { count, nothing, percent, times } from '../measure/words.ts';
 import { textTable, type TableColumn } from './text.ts';
@@ -27,7 +27,7 @@ const fields: readonly Field[] = [
 ];
 
 const line = (text: (field: Field) => string, mark = ''): string =>
-  `${fields.map((field) => (field.right ? text(field).padStart(field.width) : text(field).padEnd(field.width))).join(' ')}${mark}`.trimEnd();
+  `${fields.map((field) => text(field)[field.right ? 'padStart' : 'padEnd'](field.width)).join(' ')}${mark}`.trimEnd();
 
 /** The heads of the columns of `kernelLine`. */
 export const kernelHead = line((field) => field.head);
@@ -50,7 +50,7 @@ function breakEvenWords({ breakEven, points }: EfficiencyCurve): string {
 
 /** Geometric means of efficiency (and speedup) by mask, format and sparsity, with the break-even of each. */
 export function efficiencyTable(rows: readonly KernelRow[], width: number): string {
-  const curves = efficiencyCurves(rows), all = [...new Set(curves.flatMap(({ points }) => points.map(({ sparsity }) => sparsity)))].sort((a, b) => a - b);
+  const curves = efficiencyCurves(rows), all = sparsitiesOf(curves);
   if (curves.length === 0) return 'No sparse kernel was measured.';
   const column = (head: string, cells: string[], right = true): TableColumn => ({ head, cells, right, spare: 0 });
   const at = (curve: EfficiencyCurve, sparsity: number): string => {

@@ -5,6 +5,7 @@ import { backends, probe } from '../../src/backends/index.ts';
 import { Heap } from '../../src/backends/memory.ts';
 import { createWasm } from '../../src/backends/wasm.ts';
 import { BurinError } from '../../src/expect.ts';
+import { starting } from '../runtime/nodes.ts';
 
 const isKind = (kind: string) => (error: unknown): boolean => error instanceof BurinError && error.kind === kind;
 
@@ -44,7 +45,7 @@ test('a heap that cannot grow says so and stays whole', () => {
   assert.is(heap.alloc(900), first);
 });
 
-for (const name of Object.keys(backends) as (keyof typeof backends)[]) {
+for (const name of starting) {
   test(`${name}: memory is zeroed, views reach into blocks, freed bytes are no longer in use`, async () => {
     const backend = await backends[name]({}), address = backend.alloc(1000);
     backend.bytes(address, 1000).fill(7);

@@ -52,8 +52,9 @@ check('MatMul', 'of nothing', { args: [x(2, 0), y(0, 3)], host: true });
 for (const [transA, transB] of [[0, 0], [0, 1], [1, 0], [1, 1]]) {
   check('Gemm', `transA ${transA}, transB ${transB}`, { args: [transA ? x(7, 5) : x(5, 7), transB ? y(9, 7) : y(7, 9)], attrs: { transA, transB } });
 }
-check('Gemm', 'with a bias', { args: [x(5, 7), w(7, 9), w(9)], host: true });
-check('Gemm', 'with alpha', { args: [x(5, 7), w(7, 9)], attrs: { alpha: 0.5 }, host: true });
+check('Gemm', 'with a bias', { args: [x(5, 7), w(7, 9), w(9)] });
+check('Gemm', 'of computed matrices with a bias', { args: [x(5, 7), y(7, 9), w(9)], host: true });
+check('Gemm', 'with alpha', { args: [x(5, 7), y(7, 9)], attrs: { alpha: 0.5 }, host: true });
 check('Gemm', 'of nothing', { args: [x(2, 0), y(0, 3)], host: true });
 
 const unaries: Readonly<Record<string, Record<string, Case>>> = {
@@ -88,7 +89,7 @@ check('Add', 'with a constant and a clamp', { args: [x(2, 3, 9), w(3, 1)], attrs
 check('Add', 'of one value to itself', { args: [x(2, 3), x(2, 3)] });
 check('Add', 'more axes than the kernel has', { args: [x(2, 1, 2, 1, 2, 1, 2), y(1, 2, 1, 2, 1, 2, 1)], host: true });
 check('Add', 'of int32', { args: [new Tensor('int32', [1, 2]), new Tensor('int32', [5, -9])], host: true });
-for (const op of ['Sum', 'Max', 'Min']) check(op, 'of three', { args: [x(2, 3), y(3), w(2, 1)], host: true });
+for (const op of ['Sum', 'Max', 'Min']) check(op, 'of three', { args: [x(2, 3), y(3), w(2, 1)] });
 for (const slope of [[1], [3, 1, 1], [2, 3, 4, 5], [5]]) check('PRelu', `with a slope [${slope}]`, { args: [x(2, 3, 4, 5), w(...slope)] });
 
 for (const shape of [[7], [1, 5], [4, 33], [2, 3, 4, 5], [3, 1, 2], [2, 6625]]) {

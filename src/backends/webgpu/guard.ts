@@ -1,7 +1,7 @@
 import { BurinError, expect, fail, show, type Problem } from '../../expect.ts';
 
 /** What WebGPU reports through scopes, in the order they are opened, and what it means to a caller. */
-const scopes: readonly { filter: GPUErrorFilter; kind: Problem['kind']; needs: string; remedy?: string }[] = [
+const scopes: readonly (Pick<Problem, 'kind' | 'needs' | 'remedy'> & { filter: GPUErrorFilter })[] = [
   { filter: 'validation', kind: 'device', needs: 'a call that WebGPU accepts' },
   { filter: 'internal', kind: 'device', needs: 'a device that can run it' },
   { filter: 'out-of-memory', kind: 'limit', needs: 'enough memory on the device', remedy: 'dispose what is no longer used, or split the product' },
@@ -36,7 +36,7 @@ export function guardOf(device: GPUDevice): Guard {
     const reports = await wait(where, 'error scopes to close', Promise.all(found));
     if ('thrown' in done) throw done.thrown instanceof BurinError ? done.thrown : refused(where, done.thrown);
     const report = reports.find(({ error }) => error);
-    if (report?.error) fail({ kind: report.kind, where, needs: report.needs, got: report.error.message, remedy: report.remedy, cause: report.error });
+    if (report?.error) fail({ ...report, where, got: report.error.message.split('\n', 1)[0], cause: report.error });
     return done.result;
   }
 

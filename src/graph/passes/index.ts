@@ -1,5 +1,5 @@
 import { inferShapes } from '../evaluate.ts';
-import type { Graph, Typed } from '../graph.ts';
+import type { Graph, Node, Typed } from '../graph.ts';
 import { activations, residuals } from './fuse.ts';
 import { linear } from './linear.ts';
 import { pads } from './pads.ts';
@@ -16,8 +16,19 @@ export interface Optimized {
   readonly parts: ReadonlyMap<string, readonly string[]>;
 }
 
+const sameNode = (a: Node, b: Node): boolean =>
+  a.name === b.name && a.op === b.op && String(a.inputs) === String(b.inputs) && String(a.outputs) === String(b.outputs);
+
+/** The same graph where nothing sinks: new records of equal nodes are no change. */
+const transposes: Pass = (graph, types) => {
+  if (!graph.nodes.some(({ op }) => op === 'Transpose')) return graph;
+  const sunk = sinkTransposes(graph, types);
+  const same = sunk.nodes.length === graph.nodes.length && sunk.nodes.every((node, i) => sameNode(node, graph.nodes[i]));
+  return same ? graph : sunk;
+};
+
 /** What is done, in this order. Transposes go first out of the way of what looks for neighbours. */
-const passes = { simplify, patterns, linear, sinkTransposes, pads, scales, residuals, activations } satisfies Record<string, Pass>;
+const passes = { simplify, patterns, linear, transposes, pads, scales, residuals, activations } satisfies Record<string, Pass>;
 
 /** Passes open the way for each other; this many rounds were never needed. */
 const MOST_ROUNDS = 10;
@@ -35,9 +46,7 @@ export function optimize(graph: Graph, types: ReadonlyMap<string, Typed>): Optim
       const made: Graph = pass(now.graph, now.types, parts);
       if (made !== now.graph) now = { graph: made, types: inferShapes(made) };
     }
-    if (now.graph === before || sameNodes(before, now.graph)) break;
+    if (now.graph === before) break;
   }
   return { ...now, parts };
 }
-
-const sameNodes = (a: Graph, b: Graph): boolean => a.nodes.length === b.nodes.length && a.nodes.every((node, i) => node === b.nodes[i]);

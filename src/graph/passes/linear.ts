@@ -24,14 +24,21 @@ function perOutput(tensor: Tensor | undefined, length: number): Tensor | undefin
   return data.length === 1 ? new Tensor('float32', new Float32Array(length).fill(data[0]), [length]) : undefined;
 }
 
+/** The name of input `i` with this content: its own where nothing changes or nobody else reads it. */
+function put(scope: Scope, node: Node, i: number, tensor: Tensor): string {
+  const old = scope.constants.get(node.inputs[i])!;
+  const same = old.data === tensor.data && String(old.dims) === String(tensor.dims);
+  return same ? node.inputs[i] : changeConstant(scope, node.inputs[i], node, tensor);
+}
+
 const gemm: Rule = (scope, node) => {
   const right = matrixOf(scope, node), addend = node.inputs[2] ?? '';
   if (!right || attr(node, 'transA', 0) !== 0 || scope.types.get(node.inputs[0])!.type !== 'float32') return false;
   const weight = attr(node, 'transB', 0) ? right : permuteTensor(right, [1, 0]);
   const bias = addend ? perOutput(scope.constants.get(addend), weight.dims[0]) : undefined;
   if (addend && !bias) return false;
-  const w = changeConstant(scope, node.inputs[1], node, scaled(weight, attr(node, 'alpha', 1)));
-  const b = bias ? changeConstant(scope, addend, node, scaled(bias, attr(node, 'beta', 1))) : undefined;
+  const w = put(scope, node, 1, scaled(weight, attr(node, 'alpha', 1)));
+  const b = bias && put(scope, node, 2, scaled(bias, attr(node, 'beta', 1)));
   return become(scope, node, { op: 'Linear', inputs: trimmed([node.inputs[0], w, b]), attrs: {} });
 };
 

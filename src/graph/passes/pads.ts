@@ -2,7 +2,7 @@ import { padding } from '../ops/select.ts';
 import { num } from '../ops/op.ts';
 import { convGeometry, poolGeometry, type Window } from '../ops/window.ts';
 import type { Node } from '../graph.ts';
-import { callOf, knownNumber, ownProducer, passOf, replace, type Rule, type Scope } from './rewrite.ts';
+import { become, callOf, knownNumber, ownProducer, passOf, type Rule, type Scope } from './rewrite.ts';
 
 // Explicit padding before a window becomes the window's own.
 
@@ -11,7 +11,8 @@ function spatialPad(scope: Scope, node: Node): { before: number[]; after: number
   const mode = node.attrs.mode ?? 'constant', value = node.inputs[2] ? knownNumber(scope, node.inputs[2]) : 0;
   if (mode !== 'constant' || value === undefined || !scope.constants.has(node.inputs[1])) return undefined;
   const pads = padding(callOf(scope, node)), lead = pads.slice(0, 2), rest = pads.slice(2);
-  if (lead.some(({ before, after }) => before !== 0 || after !== 0) || rest.some(({ before, after }) => before < 0 || after < 0)) return undefined;
+  if (lead.some(({ before, after }) => before !== 0 || after !== 0)) return undefined;
+  if (rest.some(({ before, after }) => before < 0 || after < 0)) return undefined;
   return { before: rest.map(({ before }) => before), after: rest.map(({ after }) => after), value };
 }
 
@@ -28,6 +29,13 @@ interface Kind {
   readonly attrs?: Node['attrs'];
 }
 
+/** Whether every window has a tap on the image once the pads are its own: padding shorter than the window, and taps side by side. */
+function meetsImage(scope: Scope, pad: Node, node: Node): boolean {
+  const { kernel, dilations, pads } = poolGeometry(callOf(scope, node)), { before, after } = spatialPad(scope, pad)!;
+  const rank = before.length, shortest = Math.min(...kernel.slice(2 - rank));
+  return dilations.every((step) => step === 1) && Math.max(...pads) + Math.max(...before, ...after) < shortest;
+}
+
 const without = (w: Window): boolean => w.pads.every((pad) => pad === 0);
 
 const kinds: Readonly<Record<string, Kind>> = {
@@ -35,11 +43,13 @@ const kinds: Readonly<Record<string, Kind>> = {
   MaxPool: {
     geometry: poolGeometry,
     // Zeros never win against what is not negative, as long as no window lies on padding alone.
-    allows: (scope, pad, window, value) => !num(callOf(scope, window), 'ceil_mode', 0) && (value === -Infinity || (value === 0 && nonNegative(scope, pad.inputs[0]))),
+    allows: (scope, pad, window, value) => !num(callOf(scope, window), 'ceil_mode', 0) && meetsImage(scope, pad, window)
+      && window.outputs.length === 1 && (value === -Infinity || (value === 0 && nonNegative(scope, pad.inputs[0]))),
   },
   AveragePool: {
     geometry: poolGeometry,
-    allows: (scope, _pad, window, value) => value === 0 && !num(callOf(scope, window), 'ceil_mode', 0) && without(poolGeometry(callOf(scope, window))),
+    allows: (scope, _pad, window, value) =>
+      value === 0 && !num(callOf(scope, window), 'ceil_mode', 0) && without(poolGeometry(callOf(scope, window))),
     attrs: { count_include_pad: 1 },
   },
 };
@@ -52,10 +62,8 @@ const absorb: Rule = (scope, node) => {
   const window = kind.geometry(callOf(scope, node)), rank = more.before.length;
   const own = rank === 2 ? window.pads : [window.pads[1], window.pads[3]];
   const pads = own.map((n, i) => n + [...more.before, ...more.after][i]);
-  const shortest = Math.min(...(rank === 2 ? window.kernel : window.kernel.slice(1)));
-  if (node.op === 'MaxPool' && pads.some((n) => n >= shortest)) return false;
-  replace(scope, node, [pad], [{ ...node, inputs: [pad.inputs[0], ...node.inputs.slice(1)], attrs: { ...node.attrs, ...kind.attrs, auto_pad: 'NOTSET', pads } }], node.name);
-  return true;
+  const attrs = { ...node.attrs, ...kind.attrs, auto_pad: 'NOTSET', pads };
+  return become(scope, node, { inputs: [pad.inputs[0], ...node.inputs.slice(1)], attrs }, [pad]);
 };
 
 export const pads = passOf({ Conv: [absorb], MaxPool: [absorb], AveragePool: [absorb] });

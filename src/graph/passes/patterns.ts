@@ -18,9 +18,12 @@ function shiftedClip(scope: Scope, clip: Node | undefined): { x: string; nodes: 
 
 const sameShape = (scope: Scope, a: string, b: string): boolean => String(scope.types.get(a)!.shape) === String(scope.types.get(b)!.shape);
 
-/** What `node` gives divided by six: by division, or multiplied by a sixth. */
-const dividesBySix = (scope: Scope, node: Node): number =>
-  node.op === 'Div' ? (near(knownNumber(scope, node.inputs[1]), 6) ? 0 : -1) : (1 - constantPlace(scope, node, 1 / 6)) % 2;
+/** The operand that `node` divides by six, or multiplies by a sixth; −1 where it does neither. */
+function dividesBySix(scope: Scope, node: Node): number {
+  if (node.op === 'Div') return near(knownNumber(scope, node.inputs[1]), 6) ? 0 : -1;
+  const sixth = constantPlace(scope, node, 1 / 6);
+  return sixth < 0 ? -1 : 1 - sixth;
+}
 
 /** min(max(x + 3, 0), 6) / 6. */
 const hardSigmoid: Rule = (scope, node) => {
@@ -43,7 +46,7 @@ const hardSwish: Rule = (scope, node) => {
   return false;
 };
 
-const isSixth = ({ attrs }: Node): boolean => near(attrs.alpha as number, 1 / 6) && attrs.beta === 0.5;
+const isSixth = ({ attrs }: Node): boolean => near(attrs.alpha as number, 1 / 6) && (attrs.beta ?? 0.5) === 0.5;
 
 /** x · gate(x). */
 const gated: Rule = (scope, node) => {

@@ -1,8 +1,11 @@
 import { numbersOf, Tensor, type Shape } from '../../tensor.ts';
 import type { Node } from '../graph.ts';
-import { addConstant, changeConstant, ownProducer, passOf, replace, takeOver, type Rule, type Scope } from './rewrite.ts';
+import { convGeometry } from '../ops/window.ts';
+import {
+  addConstant, become, callOf, changeConstant, isClamped, ownProducer, passOf, replace, shapeOf, takeOver, trimmed, type Rule, type Scope,
+} from './rewrite.ts';
 
-// Per-channel scales and shifts (batch normalisation, or what is left of it) go into the weights before them.
+// Per-channel scales and shifts (batch normalisation, or what is left of it) go into the weights beside them.
 
 /** y = scale·x + shift, one number each for every channel. */
 interface Affine { scale: Float64Array; shift: Float64Array }
@@ -33,7 +36,9 @@ function perChannel(tensor: Tensor | undefined, shape: Shape, axis: number): Flo
 const affines: Readonly<Record<string, (values: Float64Array, constantFirst: boolean) => Affine | undefined>> = {
   Mul: (values) => ({ scale: values, shift: new Float64Array(values.length) }),
   Add: (values) => ({ scale: new Float64Array(values.length).fill(1), shift: values }),
-  Sub: (values, first) => ({ scale: new Float64Array(values.length).fill(first ? -1 : 1), shift: first ? values : values.map((v) => -v) }),
+  Sub: (values, first) => ({
+    scale: new Float64Array(values.length).fill(first ? -1 : 1), shift: first ? values : values.map((v) => -v),
+  }),
   Div: (values, first) => (first ? undefined : { scale: values.map((v) => 1 / v), shift: new Float64Array(values.length) }),
 };
 
@@ -53,7 +58,7 @@ function channelsOfWeight(node: Node, dims: Shape): (element: number) => number 
 /** Whether weight and bias are constants and nothing follows the sum. */
 function canTake(scope: Scope, node: Node): boolean {
   const weight = scope.constants.get(node.inputs[1]), bias = node.inputs[2];
-  return weight?.type === 'float32' && (!bias || scope.constants.has(bias)) && !node.inputs[3] && node.attrs.min === undefined && node.attrs.max === undefined;
+  return weight?.type === 'float32' && (!bias || scope.constants.has(bias)) && !node.inputs[3] && !isClamped(node.attrs);
 }
 
 function fold(scope: Scope, node: Node, next: Node, { scale, shift }: Affine): boolean {
@@ -74,17 +79,61 @@ const normalizationAfter: Rule = (scope, node) => {
   return fold(scope, producer, node, affine);
 };
 
+/** What an operator with a constant operand does to the other one, input `place`; undefined where that is no scale and shift along `axis`. */
+function arithmetic(scope: Scope, node: Node, place: number, axis: number): Affine | undefined {
+  const shape = shapeOf(scope, node.inputs[place]);
+  if (isClamped(node.attrs) || String(shape) !== String(shapeOf(scope, node.outputs[0]))) return undefined;
+  const values = perChannel(scope.constants.get(node.inputs[1 - place]), shape, axis);
+  const affine = values && affines[node.op](values, place === 1);
+  return affine?.scale.every(Number.isFinite) ? affine : undefined;
+}
+
 const arithmeticAfter: Rule = (scope, node) => {
-  if (node.attrs.min !== undefined || node.attrs.max !== undefined) return false;
   for (const place of [0, 1]) {
     const producer = ownProducer(scope, node, place, WEIGHTED);
     if (!producer || !canTake(scope, producer)) continue;
-    const shape = scope.types.get(node.inputs[place])!.shape;
-    const values = perChannel(scope.constants.get(node.inputs[1 - place]), shape, channelAxis(producer, shape.length));
-    const affine = values && affines[node.op](values, place === 1);
-    if (affine && affine.scale.every(Number.isFinite) && String(shape) === String(scope.types.get(node.outputs[0])!.shape)) return fold(scope, producer, node, affine);
+    const affine = arithmetic(scope, node, place, channelAxis(producer, shapeOf(scope, node.inputs[place]).length));
+    if (affine) return fold(scope, producer, node, affine);
   }
   return false;
+};
+
+const AFFINE: ReadonlySet<string> = new Set(Object.keys(affines));
+
+/** Which input channel each element of a weight [O, I/group, …] is multiplied with. */
+function inputsOfWeight(node: Node, dims: Shape): (element: number) => number {
+  const window = dims.slice(2).reduce((n, dim) => n * dim, 1), perGroup = dims[0] / ((node.attrs.group as number | undefined) ?? 1);
+  return (element) => Math.floor(element / window / dims[1] / perGroup) * dims[1] + (Math.floor(element / window) % dims[1]);
+}
+
+/** The scale and shift that make the input of a layer for it alone, and what they are applied to. */
+function inFrontOf(scope: Scope, node: Node): { from: Node; x: string; affine: Affine } | undefined {
+  const from = ownProducer(scope, node, 0, AFFINE);
+  if (!from) return undefined;
+  const axis = channelAxis(node, shapeOf(scope, node.inputs[0]).length);
+  const [found] = [0, 1].flatMap((place) => {
+    const affine = arithmetic(scope, from, place, axis);
+    return affine ? [{ from, x: from.inputs[place], affine }] : [];
+  });
+  return found;
+}
+
+/**
+ * W·(scale·x + shift) + b = (W·scale)·x + (b + Σ W·shift). Padding comes after the shift, so that a shift only goes through a
+ * layer without.
+ */
+const arithmeticBefore: Rule = (scope, node) => {
+  const [, w, b, residual] = node.inputs, weight = scope.constants.get(w), found = inFrontOf(scope, node);
+  if (!found || weight?.type !== 'float32' || (b && !scope.constants.has(b))) return false;
+  const { scale, shift } = found.affine, shifts = shift.some((v) => v !== 0);
+  if (shifts && node.op === 'Conv' && convGeometry(callOf(scope, node)).pads.some((pad) => pad > 0)) return false;
+  const inputOf = inputsOfWeight(node, weight.dims), data = weight.data as Float32Array, row = data.length / weight.dims[0];
+  const sums = Float64Array.from(b ? numbersOf(scope.constants.get(b)!) : new Float64Array(weight.dims[0]));
+  data.forEach((v, i) => { sums[Math.floor(i / row)] += v * shift[inputOf(i)]; });
+  const scaled = new Tensor('float32', data.map((v, i) => (v === 0 ? 0 : v * scale[inputOf(i)])), weight.dims);
+  const bias = new Tensor('float32', Float32Array.from(sums), [sums.length]);
+  const newBias = !shifts ? b : b ? changeConstant(scope, b, node, bias) : addConstant(scope, `${node.name}.bias`, bias);
+  return become(scope, node, { inputs: trimmed([found.x, changeConstant(scope, w, node, scaled), newBias, residual]) }, [found.from]);
 };
 
 /** A normalisation with nothing to go into: a multiplication and an addition. */
@@ -92,7 +141,8 @@ const normalizationAlone: Rule = (scope, node) => {
   const affine = normalization(scope, node), { shape, type } = scope.types.get(node.inputs[0])!;
   if (!affine || type !== 'float32' || shape.length < 2) return false;
   const dims = [shape[1], ...shape.slice(2).map(() => 1)];
-  const constant = (name: string, values: Float64Array): string => addConstant(scope, `${node.name}.${name}`, new Tensor('float32', Float32Array.from(values), dims));
+  const constant = (name: string, values: Float64Array): string =>
+    addConstant(scope, `${node.name}.${name}`, new Tensor('float32', Float32Array.from(values), dims));
   const between = scope.fresh(`${node.name}/scaled`);
   replace(scope, node, [], [
     { name: between, op: 'Mul', inputs: [node.inputs[0], constant('scale', affine.scale)], outputs: [between], attrs: {} },
@@ -104,4 +154,5 @@ const normalizationAlone: Rule = (scope, node) => {
 export const scales = passOf({
   BatchNormalization: [normalizationAfter, normalizationAlone],
   Mul: [arithmeticAfter], Add: [arithmeticAfter], Sub: [arithmeticAfter], Div: [arithmeticAfter],
+  Conv: [arithmeticBefore], Linear: [arithmeticBefore],
 });

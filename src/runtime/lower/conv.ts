@@ -106,7 +106,7 @@ function lowerGrouped(ctx: Context, op: Operation, w: ConvWindow, data: Float32A
     });
     return padded ? [padded.call, ...calls] : calls;
   });
-  return { kernel: 'conv', build, weight: weightOf(0), columns: { cols, vector: plain && cols === 1 } };
+  return { kernel: 'conv', build, weight: everyGroup(w.group, weightOf), columns: { cols, vector: plain && cols === 1 } };
 }
 
 interface Group { weight: Weight; choice: Choice; operand: Operand; cols: number; y: number; firstRow: number }
@@ -143,6 +143,18 @@ export function convWeight(name: string, data: Float32Array, { rows, inputs, tap
   return { key: `${name}#${group} of ${rows}`, matrix, rows, cols };
 }
 
+/** The weights of all groups, one below the other: what is chosen must fit each of them. */
+function everyGroup(groups: number, weightOf: (group: number) => Weight): Weight {
+  const { key, rows, cols } = weightOf(0);
+  if (groups === 1) return weightOf(0);
+  const matrix = (): Matrix => {
+    const values = new Float32Array(groups * rows * cols);
+    for (let group = 0; group < groups; group++) values.set(weightOf(group).matrix().values, group * rows * cols);
+    return { rows: groups * rows, cols, values };
+  };
+  return { key: `${key} in ${groups} groups`, matrix, rows: groups * rows, cols };
+}
+
 /** y = col2im(Wᵀ·x): a product over the input channels, then each column is added where its taps fall. */
 export const lowerConvTranspose: Lower = (ctx, op) => {
   const weights = op.inputs[1]?.value;
@@ -160,7 +172,7 @@ export const lowerConvTranspose: Lower = (ctx, op) => {
       : lowerProduct(ctx, { weight, choice: choice as Choice, cols, operand, place: { address: columns, rowStride: cols * 4, colStride: 4 }, epilogue: free });
     return [...product, scatterCall(ctx, op, w, { columns, channels: groupOut, first: image * w.filters + group * groupOut, bias: group * groupOut })];
   });
-  return { kernel: 'conv_transpose', build, weight: weightOf(0), columns: { cols, vector: cols === 1 } };
+  return { kernel: 'conv_transpose', build, weight: everyGroup(w.group, weightOf), columns: { cols, vector: cols === 1 } };
 };
 
 function scatterCall(ctx: Context, op: Operation, w: ConvWindow, part: { columns: number; channels: number; first: number; bias: number }): Call {

@@ -12,7 +12,7 @@ export interface Lowered {
   readonly build: (choice?: Choice) => Call[];
   /** The kernel that does the work, for reports; with a weight, the chosen kernel is named instead. */
   readonly kernel: string;
-  /** The weight to choose a format for (of the first group) and what it is multiplied with. */
+  /** The weight to choose a format for (of all groups) and what it is multiplied with. */
   readonly weight?: Weight;
   readonly columns?: Columns;
 }

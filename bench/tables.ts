@@ -1,0 +1,34 @@
+// Writes the README's tables from bench/results: what lies between `<!-- table: NAME -->` and `<!-- /table -->`.
+// --check writes nothing and fails where the README says something else.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { expect } from '../src/expect.ts';
+import { put, root, say } from './files.ts';
+import { fillTables, tablesIn } from './markers.ts';
+import { kernelsTable, layersTable, networksTable, peersTable, type KernelResults, type ModelResults } from './readme-tables.ts';
+
+function results<T>(name: 'kernels' | 'models'): T {
+  const path = join(root, 'bench', 'results', `${name}.json`);
+  expect(existsSync(path), { kind: 'file', where: path, needs: 'results', got: 'none', remedy: `run bench/${name} with --write` });
+  return JSON.parse(readFileSync(path, 'utf8')) as T;
+}
+
+/** Results are read only for tables that are asked for. */
+const tables = {
+  networks: () => networksTable(results<ModelResults>('models')),
+  peers: () => peersTable(results<ModelResults>('models')),
+  kernels: () => kernelsTable(results<KernelResults>('kernels')),
+  layers: () => layersTable(results<KernelResults>('kernels')),
+};
+
+const { check } = parseArgs({ options: { check: { type: 'boolean' } } }).values;
+const text = readFileSync(join(root, 'README.md'), 'utf8'), filled = fillTables(text, tables), names = tablesIn(text).join(', ') || 'none';
+if (filled === text) say(`README.md: tables are up to date (${names})`);
+else if (check) {
+  say(`README.md: tables differ from bench/results (${names}); run bench/tables`);
+  process.exitCode = 1;
+} else {
+  put('README.md', filled);
+  say(`README.md: tables written (${names})`);
+}

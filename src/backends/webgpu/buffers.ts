@@ -1,0 +1,27 @@
+/** GPUBufferUsage and GPUMapMode as numbers: outside of browsers a device may come without these globals. */
+export const USAGE = { mapRead: 1, copySrc: 4, copyDst: 8, uniform: 64, storage: 128 } as const;
+export const MAP_READ = 1;
+
+/** One vec4f: the smallest binding every shader takes. */
+const SMALLEST = 16;
+
+/** Bytes of a buffer that holds `bytes`: whole words, and something to bind where there is nothing to hold. */
+export function sizeFor(bytes: number): number {
+  return Math.max(SMALLEST, Math.ceil(bytes / 4) * 4);
+}
+
+/** A new storage buffer; more usages as asked. */
+export function storage(device: GPUDevice, label: string, bytes: number, usage = 0): GPUBuffer {
+  return device.createBuffer({ label, size: sizeFor(bytes), usage: USAGE.storage | USAGE.copyDst | usage });
+}
+
+/** Queues `data` for the start of the buffer; a last half word is filled up with zeros. */
+export function write(device: GPUDevice, buffer: GPUBuffer, data: Float32Array | Uint16Array | Uint32Array): void {
+  const whole = data.byteLength - (data.byteLength % 4);
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  device.queue.writeBuffer(buffer, 0, bytes, 0, whole);
+  if (whole === data.byteLength) return;
+  const last = new Uint8Array(4);
+  last.set(bytes.subarray(whole));
+  device.queue.writeBuffer(buffer, whole, last);
+}

@@ -1,0 +1,34 @@
+import type { Guard } from './guard.ts';
+import { layouts, texts, variants } from './shaders.ts';
+
+/** A shader ready to run, and the layout of what it binds: one a kernel, whatever the pattern and the sizes. */
+export interface Pipeline {
+  readonly compute: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** Pipelines by the name of their variant, each made once and when it is first asked for. */
+export function pipelinesOf(guard: Guard): (name: string) => Promise<Pipeline> {
+  const made = new Map<string, Promise<Pipeline>>();
+  return (name) => {
+    const known = made.get(name);
+    if (known) return known;
+    const making = make(guard, name);
+    made.set(name, making);
+    // What failed may succeed the next time (another device error, memory freed meanwhile).
+    making.catch(() => made.delete(name));
+    return making;
+  };
+}
+
+async function make(guard: Guard, name: string): Promise<Pipeline> {
+  const { device } = guard, { kernel, front, parts } = variants[name], where = `webgpu ${name}`;
+  const code = [front, ...parts.map((part) => texts[part])].join('\n');
+  const { module, layout, pipelineLayout } = await guard.run(where, () => {
+    const layout = device.createBindGroupLayout({ label: kernel, entries: [...layouts[kernel]] });
+    const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
+    return { layout, pipelineLayout, module: device.createShaderModule({ label: name, code }) };
+  });
+  const making = device.createComputePipelineAsync({ label: name, layout: pipelineLayout, compute: { module, entryPoint: kernel } });
+  return { layout, compute: await guard.wait(where, 'a shader that compiles on this device', making) };
+}

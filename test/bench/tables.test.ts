@@ -1,0 +1,65 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { benchmarkTimer } from '../../bench/benchmark-timer.ts';
+import { linesJson } from '../../bench/files.ts';
+import { fillTables, markdownTable, tablesIn } from '../../bench/markers.ts';
+import { kernelsTable, layersTable, networksTable, peersTable, type KernelResults, type ModelResults } from '../../bench/readme-tables.ts';
+
+const readme = '# A\n\n<!-- table: one -->\nold\n<!-- /table -->\nbetween\n<!-- table: two -->\n<!-- /table -->\nend\n';
+
+test('tables are put between their markers, and putting them again changes nothing', () => {
+  const tables = { one: () => 'first $& table', two: () => 'second' };
+  const once = fillTables(readme, tables);
+  assert.is(once, '# A\n\n<!-- table: one -->\nfirst $& table\n<!-- /table -->\nbetween\n<!-- table: two -->\nsecond\n<!-- /table -->\nend\n');
+  assert.is(fillTables(once, tables), once);
+  assert.is.not(fillTables(once, { ...tables, two: () => 'third' }), once);
+  assert.equal(tablesIn(readme), ['one', 'two']);
+});
+
+test('a marker without a table is an error that lists the tables', () => {
+  assert.throws(() => fillTables(readme, { one: () => '' }), /table: two.*one of one/);
+});
+
+test('a Markdown table', () => {
+  assert.is(markdownTable([{ head: 'a' }, { head: 'b', right: true }], [['x', '1']]), '| a | b |\n| --- | --: |\n| x | 1 |');
+});
+
+const environment = { runtime: 'node 24', engine: 'V8 13', cpu: 'a cpu', threads: 1, simd: 'relaxed' } as const;
+const model = {
+  network: 'N', mask: 'blocks', sparsity: 0.9, engine: 'burin', version: '', denseMs: 10, sparseMs: 2, denseSpreadMs: 0.1, sparseSpreadMs: 0.1,
+  theoreticalSpeedup: 8, measuredSpeedup: 5, efficiency: 0.625, maxError: 0,
+};
+const models: ModelResults = { environment, rows: [model, { ...model, engine: 'other', version: '1.2', denseMs: 15, sparseMs: 16 }] };
+const kernel = {
+  case: 'a', kernel: 'k', format: 'csr', mask: '4x1', m: 8, n: 8, k: 8, sparsity: 0.7, medianMs: 1, spread: 0, gflops: 20, effectiveGflops: 40, efficiency: 0.5,
+  peakFraction: 0.4, maxError: 0, best: false,
+};
+const kernels: KernelResults = {
+  environment, ceiling: { gflops: 57, gigabytesPerSecond: 14 },
+  rows: [kernel, { ...kernel, format: 'bsr 4x1', efficiency: 0.9, best: true }],
+  peers: [{ layer: 'l', engine: 'other', version: '1.2', medianMs: 3, gflops: 30 }],
+};
+
+test('the tables of the README say what the results say', () => {
+  assert.match(networksTable(models), /\| N \| blocks \| 90 % \| 10\.0 \| 2\.00 \| 8\.00× \| 5\.00× \| 63 % \|\n\nnode 24, V8 13, relaxed SIMD, 1 thread, a cpu/);
+  assert.not.match(networksTable(models), /other/);
+  assert.match(peersTable(models), /\| other 1\.2 \| 15\.0 \| 1\.50× \| 16\.0 \| 8\.00× \|/);
+  assert.match(kernelsTable(kernels), /\| mask \| format \| 70 % \|\n.*\n\| 4x1 \| bsr 4x1 \| 0\.90 \|\n/);
+  assert.match(layersTable(kernels), /\| l \| other 1\.2 \| 3\.00 \| 30\.0 \|/);
+});
+
+test('results are written one row a line and read back the same', () => {
+  const text = linesJson({ ...kernels });
+  assert.equal(JSON.parse(text), kernels);
+  assert.is(text.split('\n').filter((line) => line.includes('"case"')).length, 2);
+});
+
+test('the statistics of Benchmark.js in our units', async () => {
+  let calls = 0;
+  const times = await benchmarkTimer({ count: () => { for (let i = 0; i < 1e5; i++) calls++; } });
+  assert.ok(calls > 0);
+  assert.ok(times.count.medianMs > 1e-3 && times.count.medianMs < 50, `${times.count.medianMs} ms`);
+  assert.ok(times.count.spreadMs >= 0);
+});
+
+test.run();

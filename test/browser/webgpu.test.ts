@@ -1,0 +1,123 @@
+import { build } from 'esbuild';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { root } from '../root.ts';
+import { hasChromium, launchChromium } from './chromium.ts';
+import { serve, type Served } from './serve.ts';
+import type * as inPage from './webgpu-page.ts';
+import type { Case } from './webgpu-page.ts';
+
+const test = suite<{ page?: Page; browser?: Browser; served?: Served }>('webgpu');
+const name = 'WebGPU in a browser';
+const site = join(root, '.cache', `webgpu-${process.pid}`);
+const entry = join(root, import.meta.url.endsWith('.ts') ? 'test/browser/webgpu-page.ts' : 'dist/test/browser/webgpu-page.js');
+
+test.before(async (context) => {
+  if (!hasChromium(name)) return;
+  mkdirSync(site, { recursive: true });
+  await build({
+    entryPoints: [entry], bundle: true, format: 'iife', globalName: 'inPage', platform: 'browser', target: 'es2022',
+    outfile: join(site, 'page.js'), logLevel: 'silent',
+  });
+  writeFileSync(join(site, 'index.html'), '<!doctype html><meta charset="utf-8"><title>Burin</title><script src="page.js"></script>');
+  [context.served, context.browser] = await Promise.all([serve(site), launchChromium()]);
+  const page = await context.browser.newPage();
+  await page.goto(`${context.served.url}/index.html`);
+  const adapter = await page.evaluate('navigator.gpu?.requestAdapter().then((found) => !!found)');
+  if (adapter) context.page = page;
+  else console.warn(`SKIPPED: ${name} needs a WebGPU adapter, and this Chromium finds none`);
+});
+
+test.after(async ({ browser, served }) => {
+  await Promise.all([browser?.close(), served?.close()]);
+  rmSync(site, { recursive: true, force: true });
+});
+
+type Answer<K extends keyof typeof inPage> = Awaited<ReturnType<(typeof inPage)[K]>>;
+
+/** Calls a function of webgpu-page.ts in the page. */
+function ask<K extends keyof typeof inPage>(page: Page, key: K, ...args: Parameters<(typeof inPage)[K]>): Promise<Answer<K>> {
+  return page.evaluate<Answer<K>>(`inPage.${key}(...${JSON.stringify(args)})`);
+}
+
+/** Each format with the blocks and lanes that take another path. */
+const walks: readonly Pick<Case, 'name' | 'format' | 'block' | 'lanes'>[] = [
+  { name: 'dense 1', format: 'dense', lanes: 1 },
+  { name: 'dense 4', format: 'dense', lanes: 4 },
+  { name: 'csr', format: 'csr', lanes: 1 },
+  { name: 'csr in wide lanes', format: 'csr', lanes: 2 },
+  { name: 'bsr 4x1', format: 'bsr', block: { rows: 4, cols: 1 }, lanes: 4 },
+  { name: 'bsr 2x3', format: 'bsr', block: { rows: 2, cols: 3 }, lanes: 2 },
+  { name: 'bsr 5x4', format: 'bsr', block: { rows: 5, cols: 4 }, lanes: 6 },
+  { name: 'nm 2:4', format: 'nm', block: { rows: 1, cols: 1, keep: 2, of: 4 }, lanes: 1 },
+];
+
+/** [M, K, N]: ones, primes, exact groups, tails of one; N:M takes K in fours. */
+const shapes = [[1, 1, 1], [7, 13, 5], [17, 31, 68], [9, 12, 132], [33, 16, 64]] as const;
+
+const awkward = walks.flatMap((walk) => shapes.map(([m, k, n], i): Case => ({
+  ...walk, name: `${walk.name} [${m}, ${k}] · [${k}, ${n}]`, m, n, k: walk.block?.of ? Math.ceil(k / 4) * 4 : k,
+  density: walk.format === 'dense' ? 1 : 0.4, bias: i % 2 === 1, onDevice: i === 2, options: i === 3 ? { min: -0.5, max: 1.25 } : {},
+})));
+
+const several = walks.map((walk): Case => ({ ...walk, name: `${walk.name} in parts of K`, m: 11, k: 28, n: 12, density: 0.5, kBlock: 12, bias: true }));
+const nothing = walks.filter(({ block }) => !block?.of)
+  .map((walk): Case => ({ ...walk, name: `${walk.name} with no nonzero`, m: 5, k: 6, n: 3, density: 0, bias: true }));
+const noDepth: Case = { name: 'no column', format: 'csr', lanes: 1, m: 3, k: 0, n: 8, density: 1, bias: true };
+const staged = [[70, 37, 72, 8], [19, 9, 133, 4], [3, 20, 6, 6], [18, 8, 132, 2]].map(([m, k, n, lanes]): Case => ({
+  name: `staged ${lanes} lanes [${m}, ${k}] · [${k}, ${n}]`, format: 'dense', lanes, m, k, n, density: 1, kBlock: 17, bias: true,
+  options: { kernel: 'matmul', min: -2 },
+}));
+const unstaged: Case = { name: 'dense unstaged', format: 'dense', lanes: 8, m: 70, k: 37, n: 72, density: 1, options: { kernel: 'spmm' } };
+
+test('every pattern gives the f64 product for awkward shapes, with default limits', async ({ page }) => {
+  if (!page) return;
+  const { outcomes, uncaptured, memory } = await ask(page, 'runCases', [...awkward, ...several, ...nothing, noDepth, ...staged, unstaged]);
+  const wrong = outcomes.filter(({ error }) => !(error <= 1e-5));
+  assert.is(wrong.length, 0, `\n  ${wrong.map(({ name, kernel, error }) => `${name} by ${kernel}: error ${error}`).join('\n  ')}\n`);
+  assert.equal(uncaptured, []);
+  assert.is(memory, 0);
+  for (const part of ['dense_spmm', 'csr_spmm', 'bsr_spmm', 'nm_spmm', 'matmul']) {
+    for (const width of [1, 4, 8]) {
+      assert.ok(outcomes.some(({ kernel }) => kernel.includes(part) && kernel.endsWith(`x${width}`)), `${part} ${width} columns wide did not run`);
+    }
+  }
+});
+
+test('the browser compiles every variant without a word', async ({ page }) => {
+  if (!page) return;
+  const { wrong, count } = await ask(page, 'compileAll');
+  assert.equal(wrong, []);
+  assert.ok(count >= 75, `${count} variants`);
+  assert.is((await ask(page, 'largestPipelines')).length, 2);
+});
+
+test('products asked for together do not disturb each other', async ({ page }) => {
+  if (!page) return;
+  assert.is(await ask(page, 'together'), '3,3 6,6,6,6 9,9,9,9,9,9');
+});
+
+test('misuse is a typed error, and the device and later products stay usable', async ({ page }) => {
+  if (!page) return;
+  const kinds = {
+    tooWide: 'limit', tooTall: 'limit', shortB: 'shape', noColumns: 'argument', bounds: 'argument', unit: 'argument', lanes: 'argument', bias: 'shape',
+    matmul: 'argument', otherDevice: 'device', usage: 'argument', destroyed: 'device', disposed: 'state', closed: 'state',
+  };
+  const found = await ask(page, 'misuses');
+  for (const [key, kind] of Object.entries(kinds)) assert.match(found[key], new RegExp(`^${kind}: .* needs .*, got `), key);
+  assert.is(found.still, '3,3,3,3,3,3');
+  assert.is(found.alive, 'alive');
+  assert.is(found.uncaptured, '');
+});
+
+test('a lost device is a typed error before, during and after, and a new one works', async ({ page }) => {
+  if (!page) return;
+  const { again, ...found } = await ask(page, 'losses');
+  for (const [key, text] of Object.entries(found)) assert.match(text, /^device: /, key);
+  assert.is(again, '3,3,3,3,3,3');
+});
+
+test.run();
