@@ -21,7 +21,7 @@ const place = ({ runtime, engine, simd, threads, cpu }: Environment): string =>
   `${runtime}, ${engine}, ${simd} SIMD, ${threads} thread${threads === 1 ? '' : 's'}, ${cpu}`;
 
 /** Whole networks in our engine. */
-export function networksTable({ rows, environment }: ModelResults): string {
+export function modelsTable({ rows, environment }: ModelResults): string {
   const mine = rows.filter(({ engine }) => engine === 'burin');
   const cells = mine.map((row) => [
     row.network, row.mask, percent(row.sparsity), number(row.denseMs), number(row.sparseMs),

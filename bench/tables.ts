@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { expect } from '../src/expect.ts';
 import { put, root, say } from './files.ts';
 import { fillTables, tablesIn } from './markers.ts';
-import { kernelsTable, layersTable, networksTable, peersTable, type KernelResults, type ModelResults } from './readme-tables.ts';
+import { kernelsTable, layersTable, modelsTable, peersTable, type KernelResults, type ModelResults } from './readme-tables.ts';
 
 function results<T>(name: 'kernels' | 'models'): T {
   const path = join(root, 'bench', 'results', `${name}.json`);
@@ -16,7 +16,7 @@ function results<T>(name: 'kernels' | 'models'): T {
 
 /** Results are read only for tables that are asked for. */
 const tables = {
-  networks: () => networksTable(results<ModelResults>('models')),
+  models: () => modelsTable(results<ModelResults>('models')),
   peers: () => peersTable(results<ModelResults>('models')),
   kernels: () => kernelsTable(results<KernelResults>('kernels')),
   layers: () => layersTable(results<KernelResults>('kernels')),

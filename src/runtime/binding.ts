@@ -22,7 +22,8 @@ export class Binding implements Context {
   readonly #places: Map<string, number>;
   readonly #arena: number;
   readonly #uploads = new Map<string, number>();
-  #used = new Set<string>();
+  readonly #kept = new Set<string>();
+  #asked: Set<string> | undefined;
 
   constructor(backend: Backend, input: PlanInput) {
     this.backend = backend;
@@ -50,7 +51,7 @@ export class Binding implements Context {
   }
 
   upload(key: string, make: () => ArrayBufferView): number {
-    this.#used.add(key);
+    this.#asked?.add(key);
     const known = this.#uploads.get(key);
     if (known !== undefined) return known;
     const data = make(), address = this.backend.alloc(data.byteLength);
@@ -74,16 +75,18 @@ export class Binding implements Context {
     return build();
   }
 
-  /** Frees what only rejected candidates needed: everything not asked for since the last `forget`. */
-  sweep(): void {
+  /** Keeps for good what `build` asks for, and frees what only rejected candidates needed. */
+  keep<T>(build: () => T): T {
+    this.#asked = this.#kept;
+    const result = this.sized(build);
+    this.#asked = undefined;
     for (const [key, address] of this.#uploads) {
-      if (this.#used.has(key)) continue;
+      if (this.#kept.has(key)) continue;
       this.backend.free(address);
       this.#uploads.delete(key);
     }
+    return result;
   }
-
-  forget(): void { this.#used = new Set(); }
 
   dispose(): void {
     for (const address of this.#uploads.values()) this.backend.free(address);

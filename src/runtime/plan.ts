@@ -1,4 +1,5 @@
 import { trapped, type Backend, type Call, type Program } from '../backends/index.ts';
+import { fail } from '../expect.ts';
 import type { Node } from '../graph/graph.ts';
 import { opOf } from '../graph/ops/index.ts';
 import type { Call as Operation } from '../graph/ops/op.ts';
@@ -61,6 +62,8 @@ export function compile(backend: Backend, input: PlanInput, options: PlanOptions
     return bind(binding, input, layersOf(binding, input, options));
   } catch (error) {
     binding.dispose();
+    // The engine's own refusal to make an array that large.
+    if (error instanceof RangeError) fail({ kind: 'limit', where: `plan of '${input.graph.name}'`, needs: 'arrays that fit the memory', got: error.message, remedy: 'use smaller inputs or a smaller model', cause: error });
     throw error;
   }
 }
@@ -83,11 +86,23 @@ function layerOf(binding: Binding, input: PlanInput, node: Node, options: PlanOp
   const macs = opOf(node).work?.(op).macs ?? 0;
   const base = { name: node.name, op: node.op, shape: binding.typed(node.outputs[0]).shape, macs, parts: parts.get(node.name) ?? [] };
   const lowered = binding.backend.kernels.size > 0 ? lowerings[node.op]?.(binding, op) : undefined;
-  if (!lowered) return { plan: { ...base, format: 'dense', kernel: 'host', ...weightsOf(op), candidates: [] }, build: () => ({ host: () => runOnHost(binding, op) }) };
-  if (!lowered.weight) return { plan: { ...base, format: 'dense', kernel: lowered.kernel, ...weightsOf(op), candidates: [] }, build: () => ({ calls: binding.sized(() => lowered.build()) }) };
-  const { choice, candidates } = choose(binding, lowered, `${node.op} ${op.inputs.map((arg) => arg?.shape.join('x') ?? '-').join(' ')}`, options);
-  const format = choice.format === 'dense' || choice.format === 'csr' ? choice.format : `${choice.format} ${blockName(choice.block)}`;
-  return { plan: { ...base, format, kernel: choice.kernel.name, ...weightsOf(op), candidates }, build: () => ({ calls: binding.sized(() => lowered.build(choice)) }) };
+  const described = { ...base, format: 'dense', ...weightsOf(op), candidates: [] };
+  if (!lowered) return { plan: { ...described, kernel: 'host' }, build: () => ({ host: () => runOnHost(binding, op) }) };
+  const chosen = lowered.weight && choose(binding, lowered, signatureOf(op), options), build = (): Call[] => lowered.build(chosen?.choice);
+  // Sizes the scratch memory and holds on to the packed weight; addresses are asked for again when all layers are known.
+  binding.keep(build);
+  const plan = chosen ? { ...described, format: formatName(chosen.choice), kernel: chosen.choice.kernel.name, candidates: chosen.candidates } : { ...described, kernel: lowered.kernel };
+  return { plan, build: () => ({ calls: binding.sized(build) }) };
+}
+
+/** What makes two layers cost the same, their weights apart. */
+function signatureOf({ node, inputs }: Operation): string {
+  return `${node.op} ${inputs.map((arg) => arg?.shape.join('x') ?? '-').join(' ')} ${JSON.stringify(node.attrs)}`;
+}
+
+/** `csr`, `bsr 4x1`, `nm 2:4`. */
+function formatName({ format, block }: Choice): string {
+  return format === 'dense' || format === 'csr' ? format : `${format} ${blockName(block)}`;
 }
 
 /** Nonzeros and size of the weight of a convolution or product. */
@@ -108,7 +123,6 @@ function choose(binding: Binding, lowered: Lowered, signature: string, options: 
     best = Math.min(best, ms);
     return ms;
   };
-  binding.forget();
   const timed = choices.map((choice) => ({ choice, candidate: { format: choice.format, kernel: choice.kernel.name, ms: choices.length > 1 ? msOf(choice) : 0 } }));
   const { choice } = timed[fastest(timed.map(({ candidate }) => candidate))];
   return { choice, candidates: timed.map(({ candidate }) => candidate).sort((a, b) => a.ms - b.ms) };
@@ -130,11 +144,8 @@ interface Part { layer: number; from: number; to: number; host?: () => void }
 
 function bind(binding: Binding, input: PlanInput, layers: Layer[]): Plan {
   const { graph } = input;
-  binding.forget();
-  // The first round may still enlarge the scratch memory; only the second round's addresses are final.
-  layers.forEach((layer) => layer.build());
+  // The scratch memory has grown to what the largest layer needs: only now are its addresses final.
   const steps = layers.map((layer) => layer.build());
-  binding.sweep();
   const calls: Call[] = [], parts: Part[] = [];
   steps.forEach((step, layer) => {
     const from = calls.length;

@@ -1,6 +1,5 @@
-import { backends, type Backend, type BackendName, type BackendOptions, type MemoryUse } from '../backends/index.ts';
-import { expect, fail, lookUp, show } from '../expect.ts';
-import { formats } from '../formats/index.ts';
+import { backends, type Backend, type BackendName, type MemoryUse } from '../backends/index.ts';
+import { expect, fail, show } from '../expect.ts';
 import { checkGraph, specialize } from '../graph/evaluate.ts';
 import type { Graph, ValueInfo } from '../graph/graph.ts';
 import { optimize } from '../graph/passes/index.ts';
@@ -8,31 +7,14 @@ import { readModel } from '../io/index.ts';
 import { checkShape, sameShape, Tensor, tensorFrom, type Shape, type TensorLike } from '../tensor.ts';
 import { compile, type LayerPlan, type Plan } from './plan.ts';
 import { environment, type Environment } from './environment.ts';
-import { sharedMemory, TuneMemory, tuneModes, type TuneMode, type TuneTable } from './tune.ts';
+import { checkOptions, DEFAULT_BUDGET_MS, type SessionOptions } from './options.ts';
+import { sharedMemory, TuneMemory, type TuneTable } from './tune.ts';
 
+export type { SessionOptions } from './options.ts';
 export type { LayerPlan } from './plan.ts';
-
-export interface SessionOptions extends BackendOptions {
-  /** Devices in order of preference; the first that works is used. Default `['wasm', 'reference']`. */
-  readonly executionProviders?: readonly string[];
-  /** Formats weights may be stored in; `['dense']` is the baseline. All where absent; a layer none of them fits stays dense. */
-  readonly formats?: readonly string[];
-  /** `measure` (default) times candidates on this device, `predict` skips that. */
-  readonly tune?: TuneMode;
-  /** What an earlier session measured ({@link SparseSession.tuning}), so that it need not be measured again. */
-  readonly tuning?: TuneTable;
-  /** Most milliseconds of measuring for one set of input shapes; default 10000. */
-  readonly tuneBudgetMs?: number;
-  /** Threads; one, for now. */
-  readonly threads?: number;
-  /** Lengths for free dimensions, so that `prepare` needs no shapes. */
-  readonly shapes?: Readonly<Record<string, Shape>>;
-  readonly onProgress?: (progress: { stage: string; done: number; total: number }) => void;
-}
 
 /** Plans kept for different input shapes. */
 const MOST_PLANS = 4;
-const DEFAULT_BUDGET_MS = 10_000;
 
 export type Feeds = Readonly<Record<string, TensorLike>>;
 
@@ -120,6 +102,8 @@ export class SparseSession {
 
   dispose(): void { this.release(); }
 
+  [Symbol.dispose](): void { this.release(); }
+
   #device(): Backend {
     return this.#backend ?? fail({ kind: 'state', where: `session of '${this.#graph.name}'`, needs: 'a session in use', got: 'one that was released' });
   }
@@ -167,14 +151,6 @@ function fitting(info: ValueInfo, feed: TensorLike | undefined): Tensor {
   const wanted = info.dims.map((dim, i) => (typeof dim === 'number' ? dim : tensor.dims[i]));
   expect(sameShape(wanted, tensor.dims), { kind: 'shape', where, needs: `shape [${info.dims}]`, got: `[${tensor.dims}]` });
   return tensor;
-}
-
-function checkOptions({ executionProviders, formats: allowed, tune, threads = 1 }: SessionOptions): void {
-  executionProviders?.forEach((name) => lookUp(backends, name, 'option executionProviders'));
-  expect(!executionProviders || executionProviders.length > 0, { kind: 'argument', where: 'option executionProviders', needs: `some of ${Object.keys(backends).join(', ')}`, got: 'none' });
-  allowed?.forEach((name) => lookUp(formats, name, 'option formats'));
-  expect(!tune || tuneModes.includes(tune), { kind: 'argument', where: 'option tune', needs: tuneModes.join(' or '), got: show(tune) });
-  expect(threads === 1, { kind: 'unsupported', where: 'option threads', needs: '1', got: show(threads), remedy: 'run on one thread' });
 }
 
 /** The first provider that starts; the reasons of all where none does. */

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { benchmarkTimer } from '../../bench/benchmark-timer.ts';
 import { linesJson } from '../../bench/files.ts';
 import { fillTables, markdownTable, tablesIn } from '../../bench/markers.ts';
-import { kernelsTable, layersTable, networksTable, peersTable, type KernelResults, type ModelResults } from '../../bench/readme-tables.ts';
+import { kernelsTable, layersTable, modelsTable, peersTable, type KernelResults, type ModelResults } from '../../bench/readme-tables.ts';
 
 const readme = '# A\n\n<!-- table: one -->\nold\n<!-- /table -->\nbetween\n<!-- table: two -->\n<!-- /table -->\nend\n';
 
@@ -41,8 +41,8 @@ const kernels: KernelResults = {
 };
 
 test('the tables of the README say what the results say', () => {
-  assert.match(networksTable(models), /\| N \| blocks \| 90 % \| 10\.0 \| 2\.00 \| 8\.00× \| 5\.00× \| 63 % \|\n\nnode 24, V8 13, relaxed SIMD, 1 thread, a cpu/);
-  assert.not.match(networksTable(models), /other/);
+  assert.match(modelsTable(models), /\| N \| blocks \| 90 % \| 10\.0 \| 2\.00 \| 8\.00× \| 5\.00× \| 63 % \|\n\nnode 24, V8 13, relaxed SIMD, 1 thread, a cpu/);
+  assert.not.match(modelsTable(models), /other/);
   assert.match(peersTable(models), /\| other 1\.2 \| 15\.0 \| 1\.50× \| 16\.0 \| 8\.00× \|/);
   assert.match(kernelsTable(kernels), /\| mask \| format \| 70 % \|\n.*\n\| 4x1 \| bsr 4x1 \| 0\.90 \|\n/);
   assert.match(layersTable(kernels), /\| l \| other 1\.2 \| 3\.00 \| 30\.0 \|/);

@@ -64,7 +64,8 @@ for (const [name, [feeds, kind, text]] of Object.entries(wrongFeeds)) {
 
 const wrongOptions: readonly (readonly [Record<string, unknown>, ErrorKind, RegExp])[] = [
   [{ executionProviders: ['webnn'] }, 'argument', /wasm, .*webnn/], [{ executionProviders: [] }, 'argument', /executionProviders/], [{ formats: ['coo'] }, 'argument', /csr.*coo/],
-  [{ tune: 'guess' }, 'argument', /measure or predict/], [{ threads: 4 }, 'unsupported', /threads/],
+  [{ executionProvider: ['wasm'] } as never, 'argument', /executionProviders.*executionProvider/], [{ tuneBudgetMs: -1 }, 'argument', /tuneBudgetMs/], [{ wasm: { simd: 'avx' } } as never, 'argument', /plain, relaxed/],
+  [{ tune: 'guess' }, 'argument', /measure, predict/], [{ threads: 4 }, 'unsupported', /threads/],
 ];
 for (const [options, kind, text] of wrongOptions) test(`the options ${JSON.stringify(options)} are refused`, () => refused(() => open(network(), options as SessionOptions), kind, text));
 

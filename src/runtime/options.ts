@@ -1,0 +1,60 @@
+import { backends, type BackendOptions } from '../backends/index.ts';
+import { expect, lookUp, show } from '../expect.ts';
+import { formats } from '../formats/index.ts';
+import type { Shape } from '../tensor.ts';
+import { tuneModes, type TuneMode, type TuneTable } from './tune.ts';
+
+export interface SessionOptions extends BackendOptions {
+  /** Devices in order of preference; the first that works is used. Default `['wasm', 'reference']`. */
+  readonly executionProviders?: readonly string[];
+  /** Formats weights may be stored in; `['dense']` is the baseline. All where absent; a layer none of them fits stays dense. */
+  readonly formats?: readonly string[];
+  /** `measure` (default) times candidates on this device, `predict` skips that. */
+  readonly tune?: TuneMode;
+  /** What an earlier session measured ({@link SparseSession.tuning}), so that it need not be measured again. */
+  readonly tuning?: TuneTable;
+  /** Most milliseconds of measuring for one set of input shapes; default {@link DEFAULT_BUDGET_MS}. */
+  readonly tuneBudgetMs?: number;
+  /** Threads; one, for now. */
+  readonly threads?: number;
+  /** Lengths for free dimensions, so that `prepare` needs no shapes. */
+  readonly shapes?: Readonly<Record<string, Shape>>;
+  readonly onProgress?: (progress: { stage: string; done: number; total: number }) => void;
+}
+
+export const DEFAULT_BUDGET_MS = 10_000;
+
+type Check = (value: never, where: string) => void;
+
+const oneOf = (keys: readonly string[]) => (value: string, where: string): void =>
+  expect(keys.includes(value), { kind: 'argument', where, needs: `one of ${keys.join(', ')}`, got: show(value) });
+
+const rowsOf = (table: Readonly<Record<string, unknown>>) => (names: readonly string[], where: string): void => {
+  expect(Array.isArray(names) && names.length > 0, { kind: 'argument', where, needs: `some of ${Object.keys(table).join(', ')}`, got: show(names) });
+  for (const name of names) lookUp(table, name, where);
+};
+
+const record = (value: object, where: string): void =>
+  expect(typeof value === 'object' && value !== null, { kind: 'argument', where, needs: 'an object', got: show(value) });
+
+/** What each option must be; an option that is not here is a misspelling. */
+const checks = {
+  executionProviders: rowsOf(backends),
+  formats: rowsOf(formats),
+  tune: oneOf(tuneModes),
+  tuning: record,
+  tuneBudgetMs: (ms: number, where) => expect(ms >= 0, { kind: 'argument', where, needs: 'milliseconds, 0 or more', got: show(ms) }),
+  threads: (n: number, where) => expect(n === 1, { kind: 'unsupported', where, needs: '1', got: show(n), remedy: 'run on one thread' }),
+  shapes: record,
+  onProgress: (f: unknown, where) => expect(typeof f === 'function', { kind: 'argument', where, needs: 'a function', got: show(f) }),
+  wasm: ({ simd }: NonNullable<BackendOptions['wasm']>, where) => simd && oneOf(['plain', 'relaxed'])(simd, `${where}.simd`),
+} satisfies { [K in keyof Required<SessionOptions>]: (value: NonNullable<SessionOptions[K]>, where: string) => unknown };
+
+/** @throws BurinError for an option that does not exist or a value it cannot have. */
+export function checkOptions(options: SessionOptions): void {
+  record(options, 'session options');
+  for (const [name, value] of Object.entries(options)) {
+    const check = lookUp<Check>(checks, name, 'session options');
+    if (value !== undefined) check(value as never, `option ${name}`);
+  }
+}
