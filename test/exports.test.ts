@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as binaries from '../src/backends/binaries.ts';
+import { probe } from '../src/backends/wasm.ts';
 import { jobFor, jobs, parseKernel } from '../src/kernels.ts';
 import { root } from './root.ts';
 
@@ -26,7 +27,7 @@ test('the records are the same on both sides: names, fields, order, kinds', () =
 });
 
 test('every export is a kernel whose name parses and that has a record, or the driver', async () => {
-  for (const simd of all) {
+  for (const simd of probe()) {
     const exports = WebAssembly.Module.exports(await WebAssembly.compile(new Uint8Array(bytesOf(simd))));
     const functions = exports.filter(({ kind }) => kind === 'function').map(({ name }) => name);
     assert.equal(exports.filter(({ kind }) => kind !== 'function').map(({ name }) => name).sort(), ['heap_base', 'memory', 'table']);

@@ -47,8 +47,19 @@ export async function createWasm(options: WasmOptions = {}): Promise<Backend> {
   expect(simd && known.includes(simd), { kind: 'device', where: 'wasm backend', needs: 'WebAssembly SIMD', got: `an engine with ${known.join(', ') || 'none'}`, remedy: "use executionProviders: ['reference']" });
   const module = options.module ?? (await compile(simd));
   const memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MOST_PAGES });
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  return new WasmBackend(simd, memory, instance.exports);
+  return new WasmBackend(simd, memory, (await instantiate(module, memory)).exports);
+}
+
+/** At once where the engine allows that: a compiled module takes microseconds, a turn of the event loop more. */
+async function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<WebAssembly.Instance> {
+  const imports = { env: { memory } };
+  try {
+    return new WebAssembly.Instance(module, imports);
+  } catch (error) {
+    // Some browsers refuse modules above 4 kB on the main thread.
+    if (error instanceof RangeError) return WebAssembly.instantiate(module, imports);
+    throw error;
+  }
 }
 
 type Run = (program: number, count: number) => void;
