@@ -1,3 +1,4 @@
+import { finish } from './epilogue';
 import { PackJob, PackRowsJob, PadJob, UnpackJob } from './job';
 
 // Pixels → panels. Padding, stride, dilation and im2col happen here and only here.
@@ -80,6 +81,7 @@ export function pack_taps(at: usize): void {
   const firstRow = job.col / outWidth, firstX = job.col % outWidth;
   const start = job.src + <usize>firstRow * rowStep + (<usize>firstX << 2);
   let p = job.panel;
+  if (valid == job.width && firstX + valid <= outWidth) return oneSpan(p, start, job.offsets + (<usize>job.k0 << 2), width, job.k1 - job.k0);
   for (let k = job.k0, end = job.k1; k < end; ++k) {
     let src = start + <usize>load<u32>(job.offsets + (<usize>k << 2)), left = valid, span = min(left, outWidth - firstX), q = p;
     let back = <usize>firstX << 2;
@@ -99,17 +101,64 @@ export function pack_taps(at: usize): void {
   }
 }
 
+/** One element of the epilogue. */
+// @ts-ignore: decorator
+@inline
+function put(dst: usize, sum: f32, residual: usize, lo: f32, hi: f32): void {
+  if (residual) sum += load<f32>(dst + residual);
+  store<f32>(dst, sum < lo ? lo : sum > hi ? hi : sum);
+}
+
+/** A panel within one output row: whole vectors and nothing else. */
+function oneSpan(p: usize, start: usize, offsets: usize, width: usize, rows: u32): void {
+  if (width == 32) {
+    for (; rows > 0; --rows, offsets += 4, p += 32) {
+      const src = start + <usize>load<u32>(offsets);
+      v128.store(p, v128.load(src));
+      v128.store(p, v128.load(src, 16), 16);
+    }
+    return;
+  }
+  for (; rows > 0; --rows, offsets += 4) {
+    let src = start + <usize>load<u32>(offsets);
+    for (const stop = p + width; p < stop; p += 16, src += 16) v128.store(p, v128.load(src));
+  }
+}
+
 /** dst = clamp(src + residual): a scratch tile to its place, row by row or transposed. */
 export function unpack(at: usize): void {
   const job = changetype<UnpackJob>(at);
+  if (job.rowStride == 4) return unpackColumns(job);
   const valid = job.valid, colStride = job.colStride, residual = job.residual, lo = job.min, hi = job.max;
   for (let row: u32 = 0; row < job.rows; ++row) {
     const src = job.src + <usize>row * job.srcStride;
     let dst = job.dst + <usize>row * job.rowStride + <usize>job.col * colStride;
     for (let j: u32 = 0; j < valid; ++j, dst += colStride) {
-      let sum = load<f32>(src + (<usize>j << 2));
-      if (residual) sum += load<f32>(dst + residual);
-      store<f32>(dst, sum < lo ? lo : sum > hi ? hi : sum);
+      put(dst, load<f32>(src + (<usize>j << 2)), residual, lo, hi);
+    }
+  }
+}
+
+/** Columns become rows: blocks of four by four through the registers, so that memory is written along the destination's rows. */
+function unpackColumns(job: UnpackJob): void {
+  const valid = job.valid, rows = job.rows, srcStride = job.srcStride, colStride = job.colStride, residual = job.residual;
+  const lo = f32x4.splat(job.min), hi = f32x4.splat(job.max), whole = rows & ~3;
+  for (let j: u32 = 0; j < valid; j += 4) {
+    const src = job.src + (<usize>j << 2), dst = job.dst + <usize>(job.col + j) * colStride, cols = min(4, valid - j);
+    for (let row: u32 = 0; row < whole; row += 4) {
+      const s = src + <usize>row * srcStride, d = dst + (<usize>row << 2);
+      const a = v128.load(s), b = v128.load(s + srcStride), c = v128.load(s + srcStride * 2), e = v128.load(s + srcStride * 3);
+      const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), ce = v128.shuffle<i32>(c, e, 0, 4, 1, 5);
+      const abHigh = v128.shuffle<i32>(a, b, 2, 6, 3, 7), ceHigh = v128.shuffle<i32>(c, e, 2, 6, 3, 7);
+      finish(d, v128.shuffle<i64>(ab, ce, 0, 2), residual, lo, hi);
+      if (cols > 1) finish(d + colStride, v128.shuffle<i64>(ab, ce, 1, 3), residual, lo, hi);
+      if (cols > 2) finish(d + colStride * 2, v128.shuffle<i64>(abHigh, ceHigh, 0, 2), residual, lo, hi);
+      if (cols > 3) finish(d + colStride * 3, v128.shuffle<i64>(abHigh, ceHigh, 1, 3), residual, lo, hi);
+    }
+    for (let row = whole; row < rows; ++row) {
+      for (let i: u32 = 0; i < cols; ++i) {
+        put(dst + <usize>i * colStride + (<usize>row << 2), load<f32>(src + <usize>row * srcStride + (<usize>i << 2)), residual, job.min, job.max);
+      }
     }
   }
 }
