@@ -45,7 +45,7 @@ async function faces(): Promise<Faces> {
 }
 
 async function classifier(graph: Graph, granularity: string, sparsity: number): Promise<Report> {
-  const name = `Text-line classifier, ${granularity} ${percent(sparsity)}`;
+  const name = `Text classifier, ${granularity} ${percent(sparsity)}`;
   step(name);
   const how = { criterion: 'magnitude', granularity, scope: 'layer' } as const;
   const pruned = prune(graph, { ...how, sparsity, strict: false }).graph;

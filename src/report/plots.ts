@@ -9,7 +9,7 @@ const acrossRange = [frame.left, frame.right] as const;
 const upRange = [frame.bottom, frame.top] as const;
 
 /** Names are cut in the middle so that a phone shows both ends beside a value. */
-const short = (name: string, most = 23): string => (name.length <= most ? name : `${name.slice(0, most - 10)}…${name.slice(-9)}`);
+const short = (name: string, most = 32): string => (name.length <= most ? name : `${name.slice(0, most - 10)}…${name.slice(-9)}`);
 
 interface Dot {
   readonly layer: LayerReport;
@@ -176,7 +176,7 @@ export function modelBars(reports: readonly Report[]): Markup {
     const [promised, measured] = [totals.theoreticalSpeedup.masked ?? 0, totals.measuredSpeedup ?? 0];
     const value = `${times(promised)} → ${times(measured)}`;
     return {
-      label: short(model, 27), value, tooltip: `${model}: promised ${times(promised)}, measured ${times(measured)}`,
+      label: short(model, 36), value, tooltip: `${model}: promised ${times(promised)}, measured ${times(measured)}`,
       bars: [{ kind: 'promised', from: 0, to: promised }, { kind: 'sparse', from: 0, to: measured }],
     };
   });
