@@ -110,43 +110,42 @@ export function slide<T extends Tap>(at: usize): void {
 }
 
 /**
- * Depthwise 3x3 of stride 1. Twelve pixels wide, it walks down the plane: each input row is loaded once and goes into the
+ * Depthwise 3x3 of stride 1. Eight pixels wide, it walks down the plane: each input row is loaded once and goes into the
  * three output rows it belongs to, x the one that it completes, y and z those below. Strips go from right to left,
  * so that what the rightmost writes past the end of a row is overwritten by the leftmost.
  */
 export function slide3x3(at: usize): void {
   const job = changetype<WindowJob>(at);
   const outHeight = job.outHeight, outRow = <usize>job.outWidth << 2, rowStep = job.rowStep, residual = job.residual;
-  const lo = f32x4.splat(job.min), hi = f32x4.splat(job.max), lastStrip = (outRow - 1) / 48 * 48;
+  const lo = f32x4.splat(job.min), hi = f32x4.splat(job.max), lastStrip = (outRow - 1) / 32 * 32;
   let w = job.weights, d = job.dst, src = job.src, plane: usize = 0;
   for (let channel: u32 = 0, used = job.multiplier; channel < job.channels; ++channel, w += 36) {
     if (used == job.multiplier) { used = 0; plane = planeAt(job, src); src += job.srcPlane; }
     ++used;
     const bias = job.bias ? v128.load32_splat(job.bias + (<usize>channel << 2)) : zero();
-    for (let left = <isize>lastStrip; left >= 0; left -= 48) {
-      let x0 = bias, x1 = bias, x2 = bias, y0 = bias, y1 = bias, y2 = bias;
+    for (let left = <isize>lastStrip; left >= 0; left -= 32) {
+      let x0 = bias, x1 = bias, y0 = bias, y1 = bias;
       let row = plane + <usize>left, out = d + <usize>left - outRow * 2;
       for (let r: u32 = 0, rows = outHeight + 2; r < rows; ++r, row += rowStep, out += outRow) {
-        let z0 = bias, z1 = bias, z2 = bias;
-        let a = v128.load(row), b = v128.load(row, 16), c = v128.load(row, 32), k = v128.load32_splat(w, 24);
-        x0 = madd(a, k, x0); x1 = madd(b, k, x1); x2 = madd(c, k, x2); k = v128.load32_splat(w, 12);
-        y0 = madd(a, k, y0); y1 = madd(b, k, y1); y2 = madd(c, k, y2); k = v128.load32_splat(w);
-        z0 = madd(a, k, z0); z1 = madd(b, k, z1); z2 = madd(c, k, z2);
-        a = v128.load(row, 4); b = v128.load(row, 20); c = v128.load(row, 36); k = v128.load32_splat(w, 28);
-        x0 = madd(a, k, x0); x1 = madd(b, k, x1); x2 = madd(c, k, x2); k = v128.load32_splat(w, 16);
-        y0 = madd(a, k, y0); y1 = madd(b, k, y1); y2 = madd(c, k, y2); k = v128.load32_splat(w, 4);
-        z0 = madd(a, k, z0); z1 = madd(b, k, z1); z2 = madd(c, k, z2);
-        a = v128.load(row, 8); b = v128.load(row, 24); c = v128.load(row, 40); k = v128.load32_splat(w, 32);
-        x0 = madd(a, k, x0); x1 = madd(b, k, x1); x2 = madd(c, k, x2); k = v128.load32_splat(w, 20);
-        y0 = madd(a, k, y0); y1 = madd(b, k, y1); y2 = madd(c, k, y2); k = v128.load32_splat(w, 8);
-        z0 = madd(a, k, z0); z1 = madd(b, k, z1); z2 = madd(c, k, z2);
+        let z0 = bias, z1 = bias;
+        let a = v128.load(row), b = v128.load(row, 16), k = v128.load32_splat(w, 24);
+        x0 = madd(a, k, x0); x1 = madd(b, k, x1); k = v128.load32_splat(w, 12);
+        y0 = madd(a, k, y0); y1 = madd(b, k, y1); k = v128.load32_splat(w);
+        z0 = madd(a, k, z0); z1 = madd(b, k, z1);
+        a = v128.load(row, 4); b = v128.load(row, 20); k = v128.load32_splat(w, 28);
+        x0 = madd(a, k, x0); x1 = madd(b, k, x1); k = v128.load32_splat(w, 16);
+        y0 = madd(a, k, y0); y1 = madd(b, k, y1); k = v128.load32_splat(w, 4);
+        z0 = madd(a, k, z0); z1 = madd(b, k, z1);
+        a = v128.load(row, 8); b = v128.load(row, 24); k = v128.load32_splat(w, 32);
+        x0 = madd(a, k, x0); x1 = madd(b, k, x1); k = v128.load32_splat(w, 20);
+        y0 = madd(a, k, y0); y1 = madd(b, k, y1); k = v128.load32_splat(w, 8);
+        z0 = madd(a, k, z0); z1 = madd(b, k, z1);
         if (r >= 2) {
           finish(out, x0, residual, lo, hi);
           finish(out + 16, x1, residual, lo, hi);
-          finish(out + 32, x2, residual, lo, hi);
         }
-        x0 = y0; x1 = y1; x2 = y2;
-        y0 = z0; y1 = z1; y2 = z2;
+        x0 = y0; x1 = y1;
+        y0 = z0; y1 = z1;
       }
     }
     d += <usize>outHeight * outRow;
