@@ -3,7 +3,7 @@ import { countNonzero, type Matrix } from '../formats/index.ts';
 import type { Graph } from '../graph/graph.ts';
 import { choicesFor } from '../runtime/choices.ts';
 import { environment } from '../runtime/environment.ts';
-import { blockName, type Choice } from '../runtime/lower/product.ts';
+import { formatName, type Choice } from '../runtime/lower/product.ts';
 import type { Tensor } from '../tensor.ts';
 import { calibrate } from './calibrate.ts';
 import { layerGraph, maskedGraph, productOf, type BenchCase, type BenchLayer, type Product } from './cases.ts';
@@ -156,17 +156,12 @@ function enter(site: Site, { graph, x }: LayerInput, choices: readonly Choice[])
     site.values('x').set(x.data as Float32Array);
     site.values('y').fill(NaN);
     program.run();
-    const where = `${graph.name}, ${formatOf(choice)}, ${choice.kernel.name}`;
+    const where = `${graph.name}, ${formatName(choice)}, ${choice.kernel.name}`;
     return { choice, program, maxError: errorAgainst(reference, site.values('y'), where) };
   });
 }
 
-/** A format with its block, as reports name it. */
-function formatOf({ format, block }: Choice): string {
-  return format === 'dense' || format === 'csr' ? format : `${format} ${blockName(block)}`;
-}
-
-const keyOf = ({ choice }: Entrant): string => `${formatOf(choice)} ${choice.kernel.name}`;
+const keyOf = ({ choice }: Entrant): string => `${formatName(choice)} ${choice.kernel.name}`;
 const tasksOf = (entrants: readonly Entrant[]): Record<string, Task> =>
   Object.fromEntries(entrants.map((entrant) => [keyOf(entrant), () => entrant.program.run()]));
 
@@ -177,7 +172,7 @@ function fastestOf(entrants: readonly Entrant[], times: Readonly<Record<string, 
 /** A short race leaves one kernel for each format. */
 async function bestOfFormats(entrants: readonly Entrant[]): Promise<Entrant[]> {
   const groups = new Map<string, Entrant[]>();
-  for (const entrant of entrants) groups.set(formatOf(entrant.choice), [...(groups.get(formatOf(entrant.choice)) ?? []), entrant]);
+  for (const entrant of entrants) groups.set(formatName(entrant.choice), [...(groups.get(formatName(entrant.choice)) ?? []), entrant]);
   const racing = [...groups.values()].filter((group) => group.length > 1).flat();
   const times = racing.length ? await timeTogether(tasksOf(racing), { samples: 5, minMs: 1, warmUpMs: 300 }) : {};
   return [...groups.values()].map((group) => (group.length > 1 ? fastestOf(group, times) : group[0]));
@@ -199,7 +194,7 @@ function rowOf({ ceiling }: Setting, { name, mask, layer, matrix, times, entrant
   const { m, n, k }: Product = productOf(layer), rate = (weights: number, ms: number): number => (2 * weights * n) / ms / 1e6;
   const gflops = rate(nnz, medianMs);
   return {
-    case: name, kernel: entrant.choice.kernel.name, format: formatOf(entrant.choice), mask, m, n, k, sparsity: 1 - nnz / size,
+    case: name, kernel: entrant.choice.kernel.name, format: formatName(entrant.choice), mask, m, n, k, sparsity: 1 - nnz / size,
     medianMs, spread: spreadMs / medianMs, gflops,
     effectiveGflops: rate(size, medianMs),
     efficiency: gflops / rate(size, times[keyOf(dense)].medianMs),

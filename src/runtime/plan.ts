@@ -8,7 +8,7 @@ import { Binding, read, write, type PlanInput } from './binding.ts';
 import { choicesFor } from './choices.ts';
 import { aliases, lowerings } from './lower/index.ts';
 import type { Lowered } from './lower/lower.ts';
-import { blockName, type Choice } from './lower/product.ts';
+import { formatName, type Choice } from './lower/product.ts';
 import { countNonzero } from '../formats/index.ts';
 import { fastest, predict, time, tuneKey, type Candidate, type TuneMemory, type TuneMode } from './tune.ts';
 
@@ -98,11 +98,6 @@ function layerOf(binding: Binding, input: PlanInput, node: Node, options: PlanOp
 /** What makes two layers cost the same, their weights apart. */
 function signatureOf({ node, inputs }: Operation): string {
   return `${node.op} ${inputs.map((arg) => arg?.shape.join('x') ?? '-').join(' ')} ${JSON.stringify(node.attrs)}`;
-}
-
-/** `csr`, `bsr 4x1`, `nm 2:4`. */
-function formatName({ format, block }: Choice): string {
-  return format === 'dense' || format === 'csr' ? format : `${format} ${blockName(block)}`;
 }
 
 /** Nonzeros and size of the weight of a convolution or product. */

@@ -72,6 +72,11 @@ export function blockName(block: Block): string {
   return block.of ? `${block.keep}:${block.of}` : `${block.rows}x${block.cols}`;
 }
 
+/** `csr`, `bsr 4x1`, `nm 2:4`: a choice of format in a word or two. */
+export function formatName({ format, block }: Choice): string {
+  return format === 'dense' || format === 'csr' ? format : `${format} ${blockName(block)}`;
+}
+
 /** The other operand of a product: which packing kernel makes panels of it and what it must know. */
 export interface Operand {
   readonly pack: 'pack_rows' | 'pack_columns' | 'pack_taps';
