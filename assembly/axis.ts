@@ -122,7 +122,8 @@ export function resize(at: usize): void {
   for (let c: u32 = 0; c < job.planes; ++c) {
     const plane = job.x + <usize>c * job.plane;
     for (let row: usize = 0, rows = <usize>job.outHeight << 2; row < rows; row += 4) {
-      const low = plane + <usize>load<u32>(job.rowLow + row), high = plane + <usize>load<u32>(job.rowHigh + row), wy = v128.load32_splat(job.rowWeight + row);
+      const low = plane + <usize>load<u32>(job.rowLow + row), high = plane + <usize>load<u32>(job.rowHigh + row);
+      const wy = v128.load32_splat(job.rowWeight + row);
       for (let i: usize = 0; i < width; i += 16) {
         const a = v128.load(low + i);
         v128.store(between + i, f32x4.add(a, f32x4.mul(wy, f32x4.sub(v128.load(high + i), a))));

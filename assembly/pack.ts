@@ -81,7 +81,9 @@ export function pack_taps(at: usize): void {
   const firstRow = job.col / outWidth, firstX = job.col % outWidth;
   const start = job.src + <usize>firstRow * rowStep + (<usize>firstX << 2);
   let p = job.panel;
-  if (valid == job.width && firstX + valid <= outWidth) return oneSpan(p, start, job.offsets + (<usize>job.k0 << 2), width, job.k1 - job.k0);
+  if (valid == job.width && firstX + valid <= outWidth) {
+    return oneSpan(p, start, job.offsets + (<usize>job.k0 << 2), width, job.k1 - job.k0);
+  }
   for (let k = job.k0, end = job.k1; k < end; ++k) {
     let src = start + <usize>load<u32>(job.offsets + (<usize>k << 2)), left = valid, span = min(left, outWidth - firstX), q = p;
     let back = <usize>firstX << 2;
@@ -157,7 +159,10 @@ function unpackColumns(job: UnpackJob): void {
     }
     for (let row = whole; row < rows; ++row) {
       for (let i: u32 = 0; i < cols; ++i) {
-        put(dst + <usize>i * colStride + (<usize>row << 2), load<f32>(src + <usize>row * srcStride + (<usize>i << 2)), residual, job.min, job.max);
+        put(
+          dst + <usize>i * colStride + (<usize>row << 2), load<f32>(src + <usize>row * srcStride + (<usize>i << 2)),
+          residual, job.min, job.max,
+        );
       }
     }
   }

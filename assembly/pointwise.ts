@@ -77,11 +77,17 @@ function erf4(x: v128): v128 {
 @unmanaged @final
 export class Clamp extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { return clamp(x, a, b); } }
 @unmanaged @final
-export class Leaky extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { return v128.bitselect(f32x4.mul(x, a), x, f32x4.lt(x, zero())); } }
+export class Leaky extends Unary {
+  @inline of(x: v128, a: v128, b: v128): v128 { return v128.bitselect(f32x4.mul(x, a), x, f32x4.lt(x, zero())); }
+}
 @unmanaged @final
-export class HardSigmoid extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { return clamp(f32x4.add(f32x4.mul(x, a), b), zero(), f32x4.splat(1)); } }
+export class HardSigmoid extends Unary {
+  @inline of(x: v128, a: v128, b: v128): v128 { return clamp(f32x4.add(f32x4.mul(x, a), b), zero(), f32x4.splat(1)); }
+}
 @unmanaged @final
-export class HardSwish extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { return f32x4.mul(x, clamp(f32x4.add(f32x4.mul(x, a), b), zero(), f32x4.splat(1))); } }
+export class HardSwish extends Unary {
+  @inline of(x: v128, a: v128, b: v128): v128 { return f32x4.mul(x, clamp(f32x4.add(f32x4.mul(x, a), b), zero(), f32x4.splat(1))); }
+}
 @unmanaged @final
 export class Sigmoid extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { return sigmoid4(x); } }
 @unmanaged @final

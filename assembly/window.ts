@@ -44,7 +44,9 @@ function put(dst: usize, sum: v128, scale: usize, residual: usize, lo: v128, hi:
 /** Two rows of 4V pixels at s and t, written to d and e. `scale` is the distance from the output to its factors, or 0. */
 // @ts-ignore: decorator
 @inline
-function strip<T extends Tap>(job: WindowJob, first: v128, weights: usize, s: usize, t: usize, d: usize, e: usize, scale: usize, V: i32): void {
+function strip<T extends Tap>(
+  job: WindowJob, first: v128, weights: usize, s: usize, t: usize, d: usize, e: usize, scale: usize, V: i32,
+): void {
   const policy = changetype<T>(0), lo = f32x4.splat(job.min), hi = f32x4.splat(job.max), residual = job.residual;
   let x0 = first, x1 = first, x2 = first, x3 = first, y0 = first, y1 = first, y2 = first, y3 = first;
   let w = weights, offset = job.offsets;
@@ -96,7 +98,12 @@ export function slide<T extends Tap>(at: usize): void {
       // From right to left: what the rightmost strip of the upper row writes past its end, the leftmost of the lower overwrites.
       let x = (outRow + 12) / 64 * 64;
       const rest = x < outRow ? outRow - x : 0, narrow: usize = rest > 32 ? 32 : 0;
-      if (narrow || (rest && rest <= 16)) strip<T>(job, first, weights, row + x + narrow, row + step * rowStep + x + narrow, out + x + narrow, out + step * outRow + x + narrow, scale, 1);
+      if (narrow || (rest && rest <= 16)) {
+        strip<T>(
+          job, first, weights, row + x + narrow, row + step * rowStep + x + narrow,
+          out + x + narrow, out + step * outRow + x + narrow, scale, 1,
+        );
+      }
       if (rest > 16) strip<T>(job, first, weights, row + x, row + step * rowStep + x, out + x, out + step * outRow + x, scale, 2);
       while (x) {
         x -= 64;

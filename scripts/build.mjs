@@ -52,8 +52,10 @@ export async function build() {
 async function buildKernels() {
   mkdirSync(at('build'), { recursive: true });
   await Promise.all(Object.keys(targets).map(assemble));
-  const exports = Object.entries(targets).map(([name, target]) => `export const ${name} = '${readFileSync(at(target.outFile)).toString('base64')}';`);
-  writeWhole(at(binaries), `// Made by scripts/build.mjs from assembly/: the kernels as base64, so that no bundler and no fetch stands between them and us.\n${exports.join('\n')}\n`);
+  const exports = Object.entries(targets).map(([name, target]) =>
+    `export const ${name} = '${readFileSync(at(target.outFile)).toString('base64')}';`);
+  const why = 'the kernels as base64, so that no bundler and no fetch stands between them and us.';
+  writeWhole(at(binaries), `// Made by scripts/build.mjs from assembly/: ${why}\n${exports.join('\n')}\n`);
   return Object.values(targets).map((target) => `, ${target.outFile} ${kilobytes(target.outFile)}`).join('');
 }
 
@@ -64,14 +66,18 @@ async function assemble(name) {
   const asc = at('node_modules', 'assemblyscript', 'bin', 'asc.js');
   const { code, output } = await capture(hostNode(), [asc, '--config', at('asconfig.json'), '--target', name]);
   if (code === 0 && !output.includes('AS228')) return;
-  const why = output.includes('AS228') ? `a policy of the ${name} kernels became virtual (AS228)` : `the ${name} kernels do not compile (${code})`;
+  const why = output.includes('AS228')
+    ? `a policy of the ${name} kernels became virtual (AS228)`
+    : `the ${name} kernels do not compile (${code})`;
   throw new Stop(`${why}:\n${output.trim()}`);
 }
 
 async function buildTypeScript() {
   rmSync(at('dist'), { recursive: true, force: true });
   const tsc = at('node_modules', 'typescript', 'bin', 'tsc');
-  const { code, output } = await capture(hostNode(), [tsc, '-p', at('tsconfig.json'), '--incremental', 'false', '--tsBuildInfoFile', 'null', '--pretty', 'false']);
+  const { code, output } = await capture(hostNode(), [
+    tsc, '-p', at('tsconfig.json'), '--incremental', 'false', '--tsBuildInfoFile', 'null', '--pretty', 'false',
+  ]);
   if (code !== 0) throw new Stop(`the TypeScript does not compile (${code}):\n${output.trim()}`);
   for (const target of Object.values(targets)) {
     mkdirSync(dirname(at(shipped(target))), { recursive: true });

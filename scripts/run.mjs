@@ -68,7 +68,8 @@ async function testFile({ node, version, path }) {
 
 /** uvu's own counts, and one failure more where the process says that something went wrong and uvu counted nothing. */
 function verdict(code, output) {
-  const count = (word) => [...output.matchAll(new RegExp(`^ *${word}: +(\\d+) *$`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);
+  const count = (word) =>
+    [...output.matchAll(new RegExp(`^ *${word}: +(\\d+) *$`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);
   const [total, passed, skipped] = ['Total', 'Passed', 'Skipped'].map(count);
   const failed = total - passed;
   if (code === 'timeout') return { passed, skipped, failed: failed + 1, why: `ran past ${fileTimeoutMs / 60_000} minutes` };

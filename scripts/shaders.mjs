@@ -48,7 +48,11 @@ export function reflect(name, code) {
     const groups = shader.getBindGroups();
     if (groups.length !== 1) throw new Error(`binds ${groups.length} groups; one is expected`);
     if (shader.overrides.length) throw new Error('an override is no size of a register tile; use a const in front');
-    return { layout: groups[0].filter(Boolean).map(entryOf), job: shader.uniforms[0].members.map(fieldOf), entry: shader.entry.compute[0].name };
+    return {
+      layout: groups[0].filter(Boolean).map(entryOf),
+      job: shader.uniforms[0].members.map(fieldOf),
+      entry: shader.entry.compute[0].name,
+    };
   } catch (error) {
     throw new Stop(`shader ${name}: ${error.message ?? error}`);
   }
@@ -79,14 +83,18 @@ function checkAsserts(code) {
  */
 export function checkRaces({ name, kernel, span }, code, job) {
   const [rows, depth, kBlock, spans] = [3, 11, 9, 2], blockRows = 1;
-  const numbers = { rows, depth, spans, k_block: kBlock, parts: 2, blocks: rows, block_rows: blockRows, block_cols: 1, lo: -1e30, hi: 1e30 };
+  const numbers = {
+    rows, depth, spans, k_block: kBlock, parts: 2, blocks: rows, block_rows: blockRows, block_cols: 1, lo: -1e30, hi: 1e30,
+  };
   const memory = new DataView(new ArrayBuffer(48));
   for (const { name: field, offset, type } of job) memory[type === 'f32' ? 'setFloat32' : 'setUint32'](offset, numbers[field], true);
   const floats = (length) => new Float32Array(length).fill(1);
   const ptr = Uint32Array.from([0, 1, 2, 3, 0, 1, 2, 3]);
   const [values, idx, b, c] = [floats(rows * depth * 8), new Uint32Array(8), floats(depth * spans * span), floats(rows * spans * span)];
   const buffers = [{ uniform: memory.buffer }, values, idx, ptr, floats(rows), b, c];
-  const { races, errors } = detectRaces(code.replace(/^const_assert .*$/gm, ''), kernel, [1, 1, 1], { 0: Object.fromEntries(buffers.entries()) });
+  const { races, errors } = detectRaces(code.replace(/^const_assert .*$/gm, ''), kernel, [1, 1, 1], {
+    0: Object.fromEntries(buffers.entries()),
+  });
   const wrong = [...races.map((race) => race.message), ...errors];
   if (wrong.length) throw new Stop(`shader ${name}: ${wrong.slice(0, 3).join('\n')}`);
 }
@@ -99,7 +107,9 @@ export function layoutsOf(reflected) {
   const layouts = {};
   for (const { name, kernel, layout } of reflected) {
     layouts[kernel] ??= layout;
-    if (JSON.stringify(layouts[kernel]) !== JSON.stringify(layout)) throw new Stop(`shader ${name}: binds other than the rest of ${kernel}`);
+    if (JSON.stringify(layouts[kernel]) !== JSON.stringify(layout)) {
+      throw new Stop(`shader ${name}: binds other than the rest of ${kernel}`);
+    }
   }
   return layouts;
 }

@@ -4,7 +4,7 @@ export { BurinError, type ErrorKind } from './expect.ts';
 export type { Graph, Node, ValueInfo } from './graph/graph.ts';
 export { evaluate } from './graph/evaluate.ts';
 export { zoo, zooGraph } from './graph/zoo/index.ts';
-export { readModel } from './io/index.ts';
+export { readModel, writeModel } from './io/index.ts';
 export { formats, pack, unpack, type Block, type Layout, type Matrix, type Packed } from './formats/index.ts';
 export * from './prune/index.ts';
 export { inspect, workOf } from './measure/work.ts';

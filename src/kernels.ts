@@ -59,19 +59,44 @@ const real = (names: string): Field[] => fields('f32', names);
 
 /** The record each kernel is called with: the same fields in the same order as assembly/job.ts, four bytes each. */
 export const jobs = {
-  SpmmJob: [...address('values idx ptr'), ...count('all run blocks blockRows rows'), ...address('panel unit c cStride bias residual'), ...real('min max'), ...count('partial')],
-  MatmulJob: [...count('spmm'), ...address('spmmJob'), ...count('pack'), ...address('packJob'), ...count('unpack'), ...address('unpackJob'), ...count('cols width depth kBlock'), ...address('parts c'), ...real('min max'), ...address('residual')],
-  PackJob: [...address('src stride panel'), ...count('width col valid k0 k1'), ...address('offsets'), ...count('outWidth'), ...address('rowStep')],
+  SpmmJob: [
+    ...address('values idx ptr'), ...count('all run blocks blockRows rows'),
+    ...address('panel unit c cStride bias residual'), ...real('min max'), ...count('partial'),
+  ],
+  MatmulJob: [
+    ...count('spmm'), ...address('spmmJob'), ...count('pack'), ...address('packJob'), ...count('unpack'), ...address('unpackJob'),
+    ...count('cols width depth kBlock'), ...address('parts c'), ...real('min max'), ...address('residual'),
+  ],
+  PackJob: [
+    ...address('src stride panel'),
+    ...count('width col valid k0 k1'),
+    ...address('offsets'),
+    ...count('outWidth'),
+    ...address('rowStep'),
+  ],
   UnpackJob: [...address('src srcStride dst rowStride colStride'), ...count('rows col valid'), ...address('residual'), ...real('min max')],
-  SpmvJob: [...address('values idx ptr'), ...count('run blocks blockRows rows cols'), ...address('x y bias residual'), ...real('min max'), ...count('partial')],
+  SpmvJob: [
+    ...address('values idx ptr'), ...count('run blocks blockRows rows cols'),
+    ...address('x y bias residual'), ...real('min max'), ...count('partial'),
+  ],
   PadJob: [...address('src dst'), ...count('channels height width top left rows phases phaseWidth'), ...real('value')],
-  WindowJob: [...address('src srcPlane padJob dst'), ...count('channels multiplier outHeight outWidth'), ...address('rowStep'), ...count('taps'), ...address('offsets weights bias scale residual'), ...real('min max')],
+  WindowJob: [
+    ...address('src srcPlane padJob dst'), ...count('channels multiplier outHeight outWidth'), ...address('rowStep'),
+    ...count('taps'), ...address('offsets weights bias scale residual'), ...real('min max'),
+  ],
   UnaryJob: [...address('x y'), ...count('length'), ...real('a b')],
   BinaryJob: [...address('a b y'), ...count('n0 n1 n2 n3'), ...address('a0 a1 a2 a3 b0 b1 b2 b3'), ...real('min max')],
   CopyJob: [...address('src dst'), ...count('n0 n1 n2 n3 n4 n5'), ...address('s0 s1 s2 s3 s4 s5 d0 d1 d2 d3 d4 d5')],
   AxisJob: [...address('x y'), ...count('outer length inner'), ...real('scale')],
-  ResizeJob: [...address('x y'), ...count('planes'), ...address('plane'), ...count('width'), ...address('between'), ...count('outHeight outWidth'), ...address('rowLow rowHigh rowWeight colLow colHigh colWeight')],
-  ScatterJob: [...address('columns y'), ...count('channels height width outHeight outWidth kernelHeight kernelWidth strideY strideX dilationY dilationX top left'), ...address('bias'), ...real('min max')],
+  ResizeJob: [
+    ...address('x y'), ...count('planes'), ...address('plane'), ...count('width'), ...address('between'),
+    ...count('outHeight outWidth'), ...address('rowLow rowHigh rowWeight colLow colHigh colWeight'),
+  ],
+  ScatterJob: [
+    ...address('columns y'),
+    ...count('channels height width outHeight outWidth kernelHeight kernelWidth strideY strideX dilationY dilationX top left'),
+    ...address('bias'), ...real('min max'),
+  ],
   PackRowsJob: [...address('src dst'), ...count('rows depth'), ...address('rowStride colStride'), ...count('blockRows')],
 } satisfies Record<string, Field[]>;
 
@@ -79,7 +104,8 @@ export type JobName = keyof typeof jobs;
 
 /** Which record a kernel reads, by its operation; element-wise kernels of one operand are the rest. */
 const jobOf: Readonly<Record<string, JobName>> = {
-  spmm: 'SpmmJob', spmv: 'SpmvJob', matmul: 'MatmulJob', pack_rows: 'PackJob', pack_columns: 'PackJob', pack_taps: 'PackJob', pack_a: 'PackRowsJob',
+  spmm: 'SpmmJob', spmv: 'SpmvJob', matmul: 'MatmulJob', pack_rows: 'PackJob',
+  pack_columns: 'PackJob', pack_taps: 'PackJob', pack_a: 'PackRowsJob',
   pad: 'PadJob', unpack: 'UnpackJob', depthwise: 'WindowJob', maxpool: 'WindowJob', sumpool: 'WindowJob',
   add: 'BinaryJob', sub: 'BinaryJob', mul: 'BinaryJob', div: 'BinaryJob', min: 'BinaryJob', max: 'BinaryJob', prelu: 'BinaryJob',
   copy: 'CopyJob', sum: 'AxisJob', largest: 'AxisJob', softmax: 'AxisJob', resize: 'ResizeJob', scatter: 'ScatterJob',

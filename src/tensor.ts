@@ -38,12 +38,18 @@ export class Tensor<D extends TensorData = TensorData> implements TensorLike {
 
   /** @throws BurinError `dtype` or `shape` when data, type and dims do not agree. */
   constructor(type: DType, data: D | readonly number[], dims?: Shape) {
-    expect(Object.hasOwn(dtypes, type), { kind: 'dtype', where: 'Tensor', needs: `one of ${Object.keys(dtypes).join(', ')}`, got: show(type) });
+    expect(Object.hasOwn(dtypes, type), {
+      kind: 'dtype', where: 'Tensor', needs: `one of ${Object.keys(dtypes).join(', ')}`, got: show(type),
+    });
     const shape = dims ?? [data.length];
     checkShape(shape, 'Tensor');
     const array = Array.isArray(data) ? arrayFrom(type, data) : (data as D);
-    expect(array instanceof dtypes[type], { kind: 'dtype', where: `Tensor ${type}`, needs: dtypes[type].name, got: array?.constructor?.name ?? String(array) });
-    expect(array.length === sizeOf(shape), { kind: 'shape', where: `Tensor [${shape}]`, needs: `${sizeOf(shape)} elements`, got: `${array.length}` });
+    expect(array instanceof dtypes[type], {
+      kind: 'dtype', where: `Tensor ${type}`, needs: dtypes[type].name, got: array?.constructor?.name ?? String(array),
+    });
+    expect(array.length === sizeOf(shape), {
+      kind: 'shape', where: `Tensor [${shape}]`, needs: `${sizeOf(shape)} elements`, got: `${array.length}`,
+    });
     this.type = type;
     this.data = array as D;
     this.dims = [...shape];
@@ -109,7 +115,11 @@ export function tensorFrom(like: TensorLike, where: string): Tensor {
   const type = (like?.type ?? like?.dtype) as DType;
   const dims = like?.dims ?? like?.shape;
   if (!like || !like.data || !dims || !type) {
-    return fail({ kind: 'argument', where, needs: 'a tensor: data, dims (or shape), type (or dtype)', got: like === null ? 'null' : typeof like });
+    return fail({
+      kind: 'argument', where,
+      needs: 'a tensor: data, dims (or shape), type (or dtype)',
+      got: like === null ? 'null' : typeof like,
+    });
   }
   expect(Object.hasOwn(dtypes, type), { kind: 'dtype', where, needs: `one of ${Object.keys(dtypes).join(', ')}`, got: show(type) });
   const data = like.data instanceof dtypes[type] ? like.data : arrayFrom(type, Array.from(like.data as ArrayLike<number>, Number));

@@ -22,6 +22,9 @@ const longest = 350;
 /** The one long function of the project lives there: loops with constant bounds are unrolled by hand. */
 const mayBeLong = ['assembly/tile.ts'];
 const reason = /Long because/;
+const widest = 140;
+/** Its long rows are a table. */
+const mayBeWide = ['assembly/tile.ts'];
 
 function filesUnder(folder: string, keep: RegExp): string[] {
   const here = join(root, folder);
@@ -39,7 +42,8 @@ const sources = filesUnder('src', /\.ts$/).filter((path) => path !== generated);
 const everywhere = ['assembly', 'bench', 'scripts', 'shaders', 'src', 'test', '.ci'];
 const written = [
   ...everywhere.flatMap((folder) => filesUnder(folder, /\.(ts|mjs|js|wgsl|json|html|css|md)$|^\.ci\/run$/)),
-  ...['package.json', 'package-lock.json', 'tsconfig.json', 'asconfig.json', '.npmrc', '.gitignore', 'README.md', 'LICENSE'].filter((path) => existsSync(join(root, path))),
+  ...['package.json', 'package-lock.json', 'tsconfig.json', 'asconfig.json', '.npmrc', '.gitignore', 'README.md', 'LICENSE']
+    .filter((path) => existsSync(join(root, path))),
 ].filter((path) => path !== generated);
 
 /** Every module a source names: import, export from, import(). */
@@ -54,7 +58,9 @@ function rankOf(path: string): number | undefined {
 
 /** What is wrong with one import, or undefined. */
 function wrongImport(path: string, module: string): string | undefined {
-  if (module.startsWith('node:')) return path.startsWith('src/cli/') ? undefined : `${path} imports ${module}, but only src/cli may use Node`;
+  if (module.startsWith('node:')) {
+    return path.startsWith('src/cli/') ? undefined : `${path} imports ${module}, but only src/cli may use Node`;
+  }
   if (!module.startsWith('.')) return undefined;
   const target = posix.normalize(posix.join(dirname(path), module));
   const [from, to] = [rankOf(path), rankOf(target)];
@@ -74,7 +80,10 @@ test('imports point from later rooms to earlier ones, and only src/cli uses Node
 });
 
 test('the import check sees a wrong arrow, an unknown room, a stray node: module', () => {
-  const module = `import { a } from '../runtime/plan.ts';\nexport * from "node:fs";\nconst x = await import('./y.ts');\nimport './z.ts';\n// import 'no';`;
+  const module = [
+    "import { a } from '../runtime/plan.ts';", 'export * from "node:fs";', "const x = await import('./y.ts');", "import './z.ts';",
+    "// import 'no';",
+  ].join('\n');
   assert.equal(importsOf(module), ['../runtime/plan.ts', 'node:fs', './y.ts', './z.ts']);
   assert.match(wrongImport('src/graph/a.ts', '../runtime/plan.ts') ?? '', /points left/);
   assert.match(wrongImport('src/graph/a.ts', '../kernels.ts') ?? '', /points left/);
@@ -94,9 +103,17 @@ test(`no file is longer than ${longest} lines without a reason`, () => {
   }));
 });
 
+test(`no line is wider than ${widest} columns`, () => {
+  const made = 'src/backends/webgpu/shaders.ts';
+  const code = written.filter((path) => /^(assembly|bench|scripts|src|test)\/.*\.(ts|mjs)$/.test(path));
+  none(code.filter((path) => path !== made && !mayBeWide.includes(path)).flatMap((path) => read(path).split('\n')
+    .map((text, i) => (text.length > widest ? `${path}:${i + 1} is ${text.length} columns wide; wrap it` : undefined))));
+});
+
 test('sources name no machine path and no registry', () => {
   // In pieces, so that this file passes its own test.
-  const banned = new RegExp(['work', 'tmp', 'home', 'root', 'Users'].map((dir) => `(?<![\\w.\\]}-])/${dir}/[\\w.]`).join('|') + '|//regis' + 'try\\.|\\.npmjs\\.');
+  const folders = ['work', 'tmp', 'home', 'root', 'Users'].map((dir) => `(?<![\\w.\\]}-])/${dir}/[\\w.]`);
+  const banned = new RegExp([...folders, '//regis' + 'try\\.', '\\.npmjs\\.'].join('|'));
   none(written.map((path) => {
     const line = read(path).split('\n').findIndex((text) => banned.test(text));
     return line < 0 ? undefined : `${path}:${line + 1} names a machine path or a registry`;

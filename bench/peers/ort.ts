@@ -30,14 +30,18 @@ async function load(graph: Graph, feeds: Feeds): Promise<Loaded> {
     kind: 'unsupported', where: `onnxruntime-web, ${graph.name}`, needs: 'a graph it can load', got: show(cause), cause,
   }));
   // Their union of typed tensors is not one constructor to TypeScript; names and arrays are the same as ours.
-  const inputs = Object.fromEntries(Object.entries(feeds).map(([name, { type, data, dims }]) => [name, new OrtTensor(type as 'float32', data as Float32Array, dims)]));
+  const inputs = Object.fromEntries(Object.entries(feeds).map(([name, { type, data, dims }]) => [
+    name, new OrtTensor(type as 'float32', data as Float32Array, dims),
+  ]));
   let last: Record<string, OrtTensor> | undefined;
   const run = async (): Promise<void> => { last = await session.run(inputs); };
   return {
     run,
     outputs: async () => {
       if (!last) await run();
-      return Object.fromEntries(Object.entries(last!).map(([name, { type, data, dims }]) => [name, new Tensor(type as DType, data as TensorData, dims)]));
+      return Object.fromEntries(Object.entries(last!).map(([name, { type, data, dims }]) => [
+        name, new Tensor(type as DType, data as TensorData, dims),
+      ]));
     },
     dispose: () => void session.release(),
   };

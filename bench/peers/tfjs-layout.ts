@@ -48,7 +48,10 @@ export function inOrder(value: Value, order: readonly number[]): tf.Tensor {
 export function ofRank(value: Value, rank: number): Value {
   const more = rank - value.order.length;
   if (more <= 0) return value;
-  return { tensor: tf.reshape(value.tensor, [...plain(more).map(() => 1), ...value.tensor.shape]), order: [...plain(more), ...value.order.map((axis) => axis + more)] };
+  return {
+    tensor: tf.reshape(value.tensor, [...plain(more).map(() => 1), ...value.tensor.shape]),
+    order: [...plain(more), ...value.order.map((axis) => axis + more)],
+  };
 }
 
 /** Operands of one rank and order, ready to broadcast: the order of the largest one, so that the small ones move. */

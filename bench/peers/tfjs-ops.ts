@@ -1,13 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { numbersOf } from '../../src/tensor.ts';
-import { aligned, clamped, inOrder, nhwc, ofRank, place, plain, reshaped, same, shapeOf, type Site, type Step, type Value } from './tfjs-layout.ts';
+import {
+  aligned, clamped, inOrder, nhwc, ofRank, place, plain, reshaped, same, shapeOf, type Site, type Step, type Value,
+} from './tfjs-layout.ts';
 import { bounds, conv, convTranspose, gemm, linear, matMul, num, pool, text } from './tfjs-products.ts';
 
 type Make = (site: Site) => Step;
 
 /** Operators that tfjs computes channels last. */
 export const wantsNhwc: ReadonlySet<string> = new Set([
-  'Conv', 'ConvTranspose', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'Resize', 'DepthToSpace', 'BatchNormalization', 'LRN', 'Pad',
+  'Conv', 'ConvTranspose', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool',
+  'Resize', 'DepthToSpace', 'BatchNormalization', 'LRN', 'Pad',
 ]);
 
 const one = (f: (x: Value) => Value): Step => (x) => [f(x!)];
@@ -123,7 +126,10 @@ function squeeze(site: Site): Step {
     const shape = shapeOf(x);
     const gone = (axes ?? plain(shape.length).filter((axis) => shape[axis] === 1)).map((axis) => (axis < 0 ? axis + shape.length : axis));
     const left = x.order.filter((axis) => !gone.includes(axis));
-    return { tensor: tf.reshape(x.tensor, left.map((axis) => shape[axis])), order: left.map((axis) => axis - gone.filter((other) => other < axis).length) };
+    return {
+      tensor: tf.reshape(x.tensor, left.map((axis) => shape[axis])),
+      order: left.map((axis) => axis - gone.filter((other) => other < axis).length),
+    };
   });
 }
 
@@ -133,7 +139,10 @@ function unsqueeze(site: Site): Step {
     const rank = x.order.length + axes.length;
     const fresh = axes.map((axis) => (axis < 0 ? axis + rank : axis));
     const old = plain(rank).filter((axis) => !fresh.includes(axis));
-    return { tensor: tf.reshape(x.tensor, [...fresh.map(() => 1), ...x.tensor.shape]), order: [...fresh, ...x.order.map((axis) => old[axis])] };
+    return {
+      tensor: tf.reshape(x.tensor, [...fresh.map(() => 1), ...x.tensor.shape]),
+      order: [...fresh, ...x.order.map((axis) => old[axis])],
+    };
   });
 }
 
@@ -144,8 +153,12 @@ function resize(site: Site): Step {
   if (site.node.inputs[1]) given(site, 1);
   const rounds = text(site, 'nearest_mode', 'round_prefer_floor');
   // At whole scales the middle of a small pixel never lies on an edge of a large one, so every way to round agrees.
-  const exact = at === 'half_pixel' && rounds.startsWith('round') ? scales?.every(Number.isInteger) : at === 'asymmetric' && rounds === 'floor';
-  if (!['half_pixel', 'asymmetric', 'align_corners'].includes(at) || (mode !== 'linear' && !(mode === 'nearest' && exact))) site.refuse(`${mode} ${at} ${rounds}`);
+  const exact = at === 'half_pixel' && rounds.startsWith('round')
+    ? scales?.every(Number.isInteger)
+    : at === 'asymmetric' && rounds === 'floor';
+  if (!['half_pixel', 'asymmetric', 'align_corners'].includes(at) || (mode !== 'linear' && !(mode === 'nearest' && exact))) {
+    site.refuse(`${mode} ${at} ${rounds}`);
+  }
   const sample = mode === 'linear' ? tf.image.resizeBilinear : tf.image.resizeNearestNeighbor;
   return image((x) => {
     const size = [2, 3].map((axis) => (sizes?.length ? sizes[axis] : Math.floor(x.shape[axis - 1] * scales![axis]))) as [number, number];
@@ -160,7 +173,8 @@ function depthToSpace(site: Site): Step {
 }
 
 function batchNormalization(site: Site): Step {
-  const [scale, shift, mean, variance] = [1, 2, 3, 4].map((i) => site.upload(site.constant(i) ?? site.refuse(`input ${i} computed at run time`)) as tf.Tensor1D);
+  const [scale, shift, mean, variance] = [1, 2, 3, 4].map((i) =>
+    site.upload(site.constant(i) ?? site.refuse(`input ${i} computed at run time`)) as tf.Tensor1D);
   const epsilon = num(site, 'epsilon', 1e-5);
   return one((x) => {
     const order = x.order.length === 4 ? nhwc : x.order.length === 2 ? plain(2) : site.refuse(`rank ${x.order.length}`);
@@ -202,10 +216,12 @@ export const tfjsOps: Readonly<Record<string, Make>> = {
   Add: binary(tf.add), Sub: binary(tf.sub), Mul: binary(tf.mul), Div: binary(tf.div), Pow: binary(tf.pow),
   Min: binary(tf.minimum), Max: binary(tf.maximum), Sum: binary(tf.add),
   Relu: unary(tf.relu), Sigmoid: unary(tf.sigmoid), Tanh: unary(tf.tanh), Exp: unary(tf.exp), Log: unary(tf.log), Sqrt: unary(tf.sqrt),
-  Abs: unary(tf.abs), Neg: unary(tf.neg), Erf: unary(tf.erf), Floor: unary(tf.floor), Ceil: unary(tf.ceil), Reciprocal: unary(tf.reciprocal),
+  Abs: unary(tf.abs), Neg: unary(tf.neg), Erf: unary(tf.erf), Floor: unary(tf.floor),
+  Ceil: unary(tf.ceil), Reciprocal: unary(tf.reciprocal),
   Clip: clip, LeakyRelu: leakyRelu, PRelu: prelu, HardSigmoid: hardSigmoid, HardSwish: unary(hardSwish), Softmax: softmax,
   Identity: () => one((x) => same(x)),
-  Concat: concat, Split: split, Slice: slice, Pad: pad, Reshape: reshape, Flatten: flatten, Transpose: transpose, Squeeze: squeeze, Unsqueeze: unsqueeze,
+  Concat: concat, Split: split, Slice: slice, Pad: pad, Reshape: reshape, Flatten: flatten,
+  Transpose: transpose, Squeeze: squeeze, Unsqueeze: unsqueeze,
   Resize: resize, DepthToSpace: depthToSpace, BatchNormalization: batchNormalization, LRN: lrn,
   ReduceMean: reduce(tf.mean), ReduceSum: reduce(tf.sum), ReduceMax: reduce(tf.max), ReduceMin: reduce(tf.min),
 };

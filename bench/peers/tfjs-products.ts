@@ -4,9 +4,11 @@ import { Tensor } from '../../src/tensor.ts';
 import { clamped, inOrder, nhwc, plain, reshaped, shapeOf, type Site, type Step, type Value } from './tfjs-layout.ts';
 
 // Attributes of a node, with what ONNX takes when they are absent.
-export const num = ({ node, refuse }: Site, name: string, otherwise?: number): number => (node.attrs[name] ?? otherwise ?? refuse(`no ${name}`)) as number;
+export const num = ({ node, refuse }: Site, name: string, otherwise?: number): number =>
+  (node.attrs[name] ?? otherwise ?? refuse(`no ${name}`)) as number;
 export const text = ({ node }: Site, name: string, otherwise: string): string => (node.attrs[name] ?? otherwise) as string;
-export const list = ({ node }: Site, name: string, otherwise: readonly number[]): readonly number[] => (node.attrs[name] ?? otherwise) as readonly number[];
+export const list = ({ node }: Site, name: string, otherwise: readonly number[]): readonly number[] =>
+  (node.attrs[name] ?? otherwise) as readonly number[];
 export const bounds = (site: Site): [number, number] => [num(site, 'min', -Infinity), num(site, 'max', Infinity)];
 
 const pair = (values: readonly number[]): [number, number] => [values[0], values[1]];
@@ -56,7 +58,9 @@ export function conv(site: Site): Step {
   const { filter, depthwise } = filterOf(site, weightOf(site, 1), num(site, 'group', 1));
   // The type of the depthwise product leaves out explicit padding, which it takes like the other one.
   const pad = padding(site) as 'same' | 'valid';
-  const options = { strides: pair(list(site, 'strides', [1, 1])), dilations: pair(list(site, 'dilations', [1, 1])), pad, bias: biasOf(site, 2) };
+  const options = {
+    strides: pair(list(site, 'strides', [1, 1])), dilations: pair(list(site, 'dilations', [1, 1])), pad, bias: biasOf(site, 2),
+  };
   const [min, max] = bounds(site);
   const { fused, rest } = site.node.inputs[3] ? { fused: 'linear' as const, rest: [min, max] as [number, number] } : activation(min, max);
   const product = depthwise ? tf.fused.depthwiseConv2d : tf.fused.conv2d;
@@ -69,10 +73,14 @@ export function conv(site: Site): Step {
 export function convTranspose(site: Site): Step {
   const weight = weightOf(site, 1);
   const [, out, ...kernel] = weight.dims;
-  if (kernel.length !== 2 || num(site, 'group', 1) !== 1 || list(site, 'dilations', [1, 1]).some((step) => step !== 1)) site.refuse('groups, dilation or rank');
+  if (kernel.length !== 2 || num(site, 'group', 1) !== 1 || list(site, 'dilations', [1, 1]).some((step) => step !== 1)) {
+    site.refuse('groups, dilation or rank');
+  }
   if (text(site, 'auto_pad', 'NOTSET') !== 'NOTSET' || site.node.attrs.output_shape) site.refuse('auto_pad or output_shape');
   const filter = site.upload(permuteTensor(weight, [2, 3, 1, 0])) as tf.Tensor4D;
-  const [bias, strides, pads, more] = [biasOf(site, 2), pair(list(site, 'strides', [1, 1])), list(site, 'pads', [0, 0, 0, 0]), list(site, 'output_padding', [0, 0])];
+  const [bias, strides, pads, more] = [
+    biasOf(site, 2), pair(list(site, 'strides', [1, 1])), list(site, 'pads', [0, 0, 0, 0]), list(site, 'output_padding', [0, 0]),
+  ];
   const extent = (length: number, d: number): number => (length - 1) * strides[d] + more[d] + kernel[d] - pads[d] - pads[d + 2];
   const [min, max] = bounds(site);
   return (x) => {
@@ -128,15 +136,21 @@ function missing(length: number, kernel: number, stride: number, before: number,
 }
 
 export const pool = (kind: 'max' | 'avg') => (site: Site): Step => {
-  const [kernel, strides, pads] = [pair(list(site, 'kernel_shape', [])), pair(list(site, 'strides', [1, 1])), list(site, 'pads', [0, 0, 0, 0])];
+  const [kernel, strides, pads] = [
+    pair(list(site, 'kernel_shape', [])), pair(list(site, 'strides', [1, 1])), list(site, 'pads', [0, 0, 0, 0]),
+  ];
   const [ceil, counts] = [num(site, 'ceil_mode', 0) === 1, kind === 'avg' && num(site, 'count_include_pad', 0) === 1 && pads.some(Boolean)];
-  if (list(site, 'dilations', [1, 1]).some((step) => step !== 1) || site.node.outputs.length > 1 || (ceil && counts)) site.refuse('dilation, indices, or padding counted to the ceiling');
+  if (list(site, 'dilations', [1, 1]).some((step) => step !== 1) || site.node.outputs.length > 1 || (ceil && counts)) {
+    site.refuse('dilation, indices, or padding counted to the ceiling');
+  }
   const reduce = kind === 'max' ? tf.maxPool : tf.avgPool;
   return (x) => {
     const image = inOrder(x!, nhwc) as tf.Tensor4D;
     const more = ceil ? [0, 1].map((d) => missing(image.shape[d + 1], kernel[d], strides[d], pads[d], pads[d + 2])) : [0, 0];
     const edges = padding(site, more);
-    const tensor = counts && typeof edges !== 'string' ? reduce(tf.pad(image, edges), kernel, strides, 'valid') : reduce(image, kernel, strides, edges);
+    const tensor = counts && typeof edges !== 'string'
+      ? reduce(tf.pad(image, edges), kernel, strides, 'valid')
+      : reduce(image, kernel, strides, edges);
     return [{ tensor, order: nhwc }];
   };
 };

@@ -52,7 +52,9 @@ async function load(graph: Graph, feeds: Feeds): Promise<Loaded> {
     run,
     outputs: async () => {
       if (!last.size) await run();
-      return Object.fromEntries([...last].map(([name, { data, dims, order }]) => [name, permuteTensor(new Tensor('float32', data, dims), inverse(order))]));
+      return Object.fromEntries([...last].map(([name, { data, dims, order }]) => [
+        name, permuteTensor(new Tensor('float32', data, dims), inverse(order)),
+      ]));
     },
     dispose: () => { for (const handle of kept) handle.dispose(); },
   };
@@ -64,7 +66,8 @@ interface Setting { graph: Graph; node: Node; upload: Upload; weights: Map<strin
 /** Makes the step of a node. Constants the step did not take for itself (as a convolution does) are uploaded as they are. */
 function prepare({ graph, node, upload, weights }: Setting): Omit<Task, 'free'> {
   const taken = new Set<number>();
-  const refuse: Site['refuse'] = (why) => fail({ kind: 'unsupported', where: `tfjs-wasm, node '${node.name}' (${node.op})`, needs: 'what our bridge to tfjs knows', got: why });
+  const refuse: Site['refuse'] = (why) =>
+    fail({ kind: 'unsupported', where: `tfjs-wasm, node '${node.name}' (${node.op})`, needs: 'what our bridge to tfjs knows', got: why });
   const site: Site = {
     node, upload, refuse,
     constant: (i) => {
@@ -100,7 +103,9 @@ interface Image { name: string; data: Float32Array; dims: readonly number[]; ord
 /** Feeds as tfjs would be given them: images channels last, which is done here and not while the clock runs. */
 function inputsOf(graph: Graph, feeds: Feeds): Image[] {
   return graph.inputs.map(({ name }) => {
-    const feed = feeds[name] ?? fail({ kind: 'argument', where: 'tfjs-wasm', needs: `the input '${name}'`, got: Object.keys(feeds).join(', ') });
+    const feed = feeds[name] ?? fail({
+      kind: 'argument', where: 'tfjs-wasm', needs: `the input '${name}'`, got: Object.keys(feeds).join(', '),
+    });
     const isImage = feed.dims.length === 4 && graph.nodes.some((node) => node.inputs[0] === name && wantsNhwc.has(node.op));
     const order = isImage ? nhwc : plain(feed.dims.length);
     const { data, dims } = permuteTensor(feed, order);
@@ -110,7 +115,9 @@ function inputsOf(graph: Graph, feeds: Feeds): Image[] {
 
 interface Inference { graph: Graph; tasks: readonly Task[]; weights: ReadonlyMap<string, Value>; images: readonly Image[] }
 
-function inference({ graph, tasks, weights, images }: Inference): Map<string, { data: Float32Array; dims: number[]; order: readonly number[] }> {
+function inference(
+  { graph, tasks, weights, images }: Inference
+): Map<string, { data: Float32Array; dims: number[]; order: readonly number[] }> {
   const values = new Map(weights);
   for (const { name, data, dims, order } of images) values.set(name, { tensor: tf.tensor(data, [...dims], 'float32'), order });
   for (const { node, step, inputs, free } of tasks) {
@@ -119,7 +126,9 @@ function inference({ graph, tasks, weights, images }: Inference): Map<string, { 
     for (const name of free) values.get(name)?.tensor.dispose();
   }
   const results = graph.outputs.map(({ name }) => ({ name, value: values.get(name)! }));
-  const read = new Map(results.map(({ name, value: { tensor, order } }) => [name, { data: tensor.dataSync<'float32'>(), dims: tensor.shape, order }]));
+  const read = new Map(results.map(({ name, value: { tensor, order } }) => [
+    name, { data: tensor.dataSync<'float32'>(), dims: tensor.shape, order },
+  ]));
   for (const { value } of results) value.tensor.dispose();
   return read;
 }

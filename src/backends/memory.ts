@@ -52,7 +52,11 @@ export class Heap {
     const last = this.#free.at(-1);
     const start = last && last.end === this.#end ? last.start : this.#end;
     if (!this.#grow(start + size)) {
-      fail({ kind: 'limit', where: 'memory', needs: `${size} more bytes`, got: `${this.#end} bytes in use and no more to be had`, remedy: 'use a smaller input, a sparser network, or release other sessions' });
+      fail({
+        kind: 'limit', where: 'memory', needs: `${size} more bytes`,
+        got: `${this.#end} bytes in use and no more to be had`,
+        remedy: 'use a smaller input, a sparser network, or release other sessions',
+      });
     }
     if (start !== this.#end) this.#free.pop();
     this.#end = start + size;

@@ -5,7 +5,8 @@ import type { Backend, Call, Program } from './backend.ts';
 export function createReference(): Promise<Backend> {
   const blocks = new Map<number, Uint8Array>();
   let next = 64;
-  const lost = (address: number): never => fail({ kind: 'state', where: 'reference backend', needs: 'an address that was allocated', got: String(address) });
+  const lost = (address: number): never =>
+    fail({ kind: 'state', where: 'reference backend', needs: 'an address that was allocated', got: String(address) });
   return Promise.resolve({
     name: 'reference',
     simd: 'none',

@@ -11,8 +11,14 @@ const FIRST_PAGES = 16;
 
 /** The smallest modules that use one instruction of each set: `v128.const`, `f32x4.relaxed_madd`. */
 const PROBES = {
-  plain: [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 22, 1, 20, 0, 253, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11],
-  relaxed: [0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2, 253, 133, 2, 11],
+  plain: [
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 22, 1, 20, 0,
+    253, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11,
+  ],
+  relaxed: [
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0,
+    10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2, 253, 133, 2, 11,
+  ],
 } as const;
 
 export type Simd = keyof typeof PROBES;
@@ -44,7 +50,11 @@ function compile(simd: Simd): Promise<WebAssembly.Module> {
 /** A WebAssembly engine with a memory of its own. @throws BurinError `device` where WebAssembly SIMD is missing. */
 export async function createWasm(options: WasmOptions = {}): Promise<Backend> {
   const known = probe(), simd = options.simd ?? known[0];
-  expect(simd && known.includes(simd), { kind: 'device', where: 'wasm backend', needs: 'WebAssembly SIMD', got: `an engine with ${known.join(', ') || 'none'}`, remedy: "use executionProviders: ['reference']" });
+  expect(simd && known.includes(simd), {
+    kind: 'device', where: 'wasm backend', needs: 'WebAssembly SIMD',
+    got: `an engine with ${known.join(', ') || 'none'}`,
+    remedy: "use executionProviders: ['reference']",
+  });
   const module = options.module ?? (await compile(simd));
   const memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MOST_PAGES });
   return new WasmBackend(simd, memory, (await instantiate(module, memory)).exports);
@@ -160,7 +170,9 @@ class WasmBackend implements Backend {
   #write(call: Call, owned: number[]): number {
     const layout = jobs[jobFor(this.kernels.get(call.kernel) ?? parseKernel(call.kernel))];
     for (const name of Object.keys(call.job)) {
-      expect(layout.some(([field]) => field === name), { kind: 'argument', where: `kernel ${call.kernel}`, needs: 'a field of its record', got: `'${name}'` });
+      expect(layout.some(([field]) => field === name), {
+        kind: 'argument', where: `kernel ${call.kernel}`, needs: 'a field of its record', got: `'${name}'`,
+      });
     }
     const values = layout.map(([name]) => this.#resolve(call.job[name] ?? 0, owned));
     const address = this.alloc(layout.length * 4);
@@ -181,5 +193,8 @@ class WasmBackend implements Backend {
 
 /** What a trap in a kernel means to the caller. */
 export function trapped(cause: unknown, where: string): BurinError {
-  return new BurinError({ kind: 'device', where, needs: 'a kernel that returns', got: String(cause), remedy: 'this is a defect in Burin: please report it with the model', cause });
+  return new BurinError({
+    kind: 'device', where, needs: 'a kernel that returns', got: String(cause),
+    remedy: 'this is a defect in Burin: please report it with the model', cause,
+  });
 }

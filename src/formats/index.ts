@@ -60,7 +60,9 @@ export function pack(name: string, matrix: Matrix, layout: Layout, block?: Block
 interface Plan { name: string; format: Format; matrix: Matrix; block: Block; layout: Layout; blockRows: number }
 
 /** Positions before each block of rows, for each part. */
-function countPositions({ format, matrix, block, layout, blockRows }: Plan, found: Uint32Array): { ptr: Uint32Array; starts: number[]; total: number } {
+function countPositions(
+  { format, matrix, block, layout, blockRows }: Plan, found: Uint32Array,
+): { ptr: Uint32Array; starts: number[]; total: number } {
   const blocks = Math.ceil(matrix.rows / blockRows), parts = Math.ceil(matrix.cols / layout.kBlock);
   const ptr = new Uint32Array(parts * (blocks + 1)), starts: number[] = [];
   let total = 0;
@@ -84,7 +86,9 @@ function fill(plan: Plan): Packed {
       const n = format.stored(matrix, block, b * blockRows, k0, Math.min(k0 + layout.kBlock, matrix.cols), found);
       for (let i = 0; i < n; i++, position++) {
         if (format.indexed) idx[position] = (found[i] - k0) * layout.unit;
-        copyIn(values, position * block.cols * layout.lanes, matrix, { row: b * blockRows, rows: blockRows, k: found[i], cols: block.cols, lanes: layout.lanes });
+        copyIn(values, position * block.cols * layout.lanes, matrix, {
+          row: b * blockRows, rows: blockRows, k: found[i], cols: block.cols, lanes: layout.lanes,
+        });
       }
     }
   }
@@ -113,7 +117,11 @@ export function unpack(packed: Packed): Matrix {
       const from = ptr[p * (blocks + 1) + b], to = ptr[p * (blocks + 1) + b + 1];
       for (let i = from; i < to; i++) {
         const k = p * layout.kBlock + (idx.length ? idx[start + i] / layout.unit : i - from);
-        copyOut(out, packed, { row: b * blockRows, rows: blockRows, k, cols: blockCols, lanes: layout.lanes }, values, (start + i) * blockCols * layout.lanes);
+        copyOut(
+          out, packed,
+          { row: b * blockRows, rows: blockRows, k, cols: blockCols, lanes: layout.lanes },
+          values, (start + i) * blockCols * layout.lanes,
+        );
       }
     }
   });

@@ -32,7 +32,9 @@ function takeWindow(matrix: Matrix, row: number, window: number, keep: number, o
   let nonzero = 0;
   for (let i = 0; i < of; i++) if (flush(matrix.values[base + i]) !== 0) nonzero++;
   expect(nonzero <= keep, {
-    kind: 'argument', where: `${keep}:${of} row ${row}, columns ${window} to ${window + of - 1}`, needs: `at most ${keep} nonzeros`, got: `${nonzero}`,
+    kind: 'argument',
+    where: `${keep}:${of} row ${row}, columns ${window} to ${window + of - 1}`,
+    needs: `at most ${keep} nonzeros`, got: `${nonzero}`,
     remedy: 'prune with the scope { keep, of }, or pack as csr',
   });
   for (let i = 0, spare = keep - nonzero; i < of; i++) {

@@ -1,6 +1,6 @@
 import { fail } from '../expect.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { ReadOnnxOptions } from './onnx/index.ts';
+import type { ReadOnnxOptions, WriteOnnxOptions } from './onnx/index.ts';
 
 /** Four bytes at offset 4 of every TensorFlow Lite file. */
 const TFLITE_MARK = 'TFL3';
@@ -16,4 +16,12 @@ export async function readModel(model: Uint8Array | ArrayBuffer, options: ReadOn
   if (bytes.length === 0) fail({ kind: 'file', where: options.name ?? 'model', needs: 'an ONNX or TFLite file', got: 'no bytes' });
   if (looksLikeTflite(bytes)) return (await import('./tflite/index.ts')).readTflite(bytes, options);
   return (await import('./onnx/index.ts')).readOnnx(bytes, options);
+}
+
+/**
+ * A graph as an ONNX file, pruned weights as zeros or, with `sparse`, as sparse initializers where that is smaller.
+ * The writer is loaded only then.
+ */
+export async function writeModel(graph: Graph, options: WriteOnnxOptions = {}): Promise<Uint8Array> {
+  return (await import('./onnx/index.ts')).writeOnnx(graph, options);
 }

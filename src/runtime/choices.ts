@@ -43,7 +43,9 @@ function blocksFor(matrix: Matrix): [string, Block][] {
   const nonzero = countNonzero(matrix.values), found: [string, Block][] = [['dense', SINGLE]];
   if (nonzero > MOST_DENSITY * matrix.values.length) return found;
   found.push(['csr', SINGLE]);
-  for (const rows of ROW_BLOCKS) if (matrix.rows >= rows && fillOf(matrix, { rows, cols: 1 }) >= LEAST_FILL) found.push(['bsr', { rows, cols: 1 }]);
+  for (const rows of ROW_BLOCKS) {
+    if (matrix.rows >= rows && fillOf(matrix, { rows, cols: 1 }) >= LEAST_FILL) found.push(['bsr', { rows, cols: 1 }]);
+  }
   // A block that reaches beyond the last column would read rows of the panel that nobody packed.
   for (const block of SQUARE_BLOCKS) if (matrix.cols % block.cols === 0 && fillOf(matrix, block) >= LEAST_FILL) found.push(['bsr', block]);
   const window = WINDOWS.find((block) => fitsWindow(matrix, block, nonzero));

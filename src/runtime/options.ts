@@ -30,7 +30,9 @@ const oneOf = (keys: readonly string[]) => (value: string, where: string): void 
   expect(keys.includes(value), { kind: 'argument', where, needs: `one of ${keys.join(', ')}`, got: show(value) });
 
 const rowsOf = (table: Readonly<Record<string, unknown>>) => (names: readonly string[], where: string): void => {
-  expect(Array.isArray(names) && names.length > 0, { kind: 'argument', where, needs: `some of ${Object.keys(table).join(', ')}`, got: show(names) });
+  expect(Array.isArray(names) && names.length > 0, {
+    kind: 'argument', where, needs: `some of ${Object.keys(table).join(', ')}`, got: show(names),
+  });
   for (const name of names) lookUp(table, name, where);
 };
 

@@ -63,7 +63,12 @@ export function compile(backend: Backend, input: PlanInput, options: PlanOptions
   } catch (error) {
     binding.dispose();
     // The engine's own refusal to make an array that large.
-    if (error instanceof RangeError) fail({ kind: 'limit', where: `plan of '${input.graph.name}'`, needs: 'arrays that fit the memory', got: error.message, remedy: 'use smaller inputs or a smaller model', cause: error });
+    if (error instanceof RangeError) {
+      fail({
+        kind: 'limit', where: `plan of '${input.graph.name}'`, needs: 'arrays that fit the memory',
+        got: error.message, remedy: 'use smaller inputs or a smaller model', cause: error,
+      });
+    }
     throw error;
   }
 }
@@ -82,7 +87,9 @@ function layersOf(binding: Binding, input: PlanInput, options: PlanOptions): Lay
 
 function layerOf(binding: Binding, input: PlanInput, node: Node, options: PlanOptions): Layer {
   const { graph, parts } = input;
-  const op: Operation = { node, inputs: node.inputs.map((name) => (name ? { ...binding.typed(name), value: graph.constants.get(name) } : undefined)) };
+  const op: Operation = {
+    node, inputs: node.inputs.map((name) => (name ? { ...binding.typed(name), value: graph.constants.get(name) } : undefined)),
+  };
   const macs = opOf(node).work?.(op).macs ?? 0;
   const base = { name: node.name, op: node.op, shape: binding.typed(node.outputs[0]).shape, macs, parts: parts.get(node.name) ?? [] };
   const lowered = binding.backend.kernels.size > 0 ? lowerings[node.op]?.(binding, op) : undefined;
@@ -91,7 +98,9 @@ function layerOf(binding: Binding, input: PlanInput, node: Node, options: PlanOp
   const chosen = lowered.weight && choose(binding, lowered, signatureOf(op), options), build = (): Call[] => lowered.build(chosen?.choice);
   // Sizes the scratch memory and holds on to the packed weight; addresses are asked for again when all layers are known.
   binding.keep(build);
-  const plan = chosen ? { ...described, format: formatName(chosen.choice), kernel: chosen.choice.kernel.name, candidates: chosen.candidates } : { ...described, kernel: lowered.kernel };
+  const plan = chosen
+    ? { ...described, format: formatName(chosen.choice), kernel: chosen.choice.kernel.name, candidates: chosen.candidates }
+    : { ...described, kernel: lowered.kernel };
   return { plan, build: () => ({ calls: binding.sized(build) }) };
 }
 
@@ -118,7 +127,9 @@ function choose(binding: Binding, lowered: Lowered, signature: string, options: 
     best = Math.min(best, ms);
     return ms;
   };
-  const timed = choices.map((choice) => ({ choice, candidate: { format: choice.format, kernel: choice.kernel.name, ms: choices.length > 1 ? msOf(choice) : 0 } }));
+  const timed = choices.map((choice) => ({
+    choice, candidate: { format: choice.format, kernel: choice.kernel.name, ms: choices.length > 1 ? msOf(choice) : 0 },
+  }));
   const { choice } = timed[fastest(timed.map(({ candidate }) => candidate))];
   return { choice, candidates: timed.map(({ candidate }) => candidate).sort((a, b) => a.ms - b.ms) };
 }
@@ -148,7 +159,9 @@ function bind(binding: Binding, input: PlanInput, layers: Layer[]): Plan {
     parts.push({ layer, from, to: calls.length, host: 'host' in step ? step.host : undefined });
   });
   const program = binding.backend.program(calls), whole = joinParts(parts);
-  const feed = (feeds: Readonly<Record<string, Tensor>>): void => { for (const { name } of graph.inputs) write(binding, name, feeds[name]); };
+  const feed = (feeds: Readonly<Record<string, Tensor>>): void => {
+    for (const { name } of graph.inputs) write(binding, name, feeds[name]);
+  };
   return {
     layers: layers.map(({ plan }) => plan),
     run(feeds) {

@@ -105,7 +105,9 @@ export class SparseSession {
   [Symbol.dispose](): void { this.release(); }
 
   #device(): Backend {
-    return this.#backend ?? fail({ kind: 'state', where: `session of '${this.#graph.name}'`, needs: 'a session in use', got: 'one that was released' });
+    return this.#backend ?? fail({
+      kind: 'state', where: `session of '${this.#graph.name}'`, needs: 'a session in use', got: 'one that was released',
+    });
   }
 
   #planFor(shapes: Readonly<Record<string, Shape>>): Plan {
@@ -132,8 +134,14 @@ export class SparseSession {
   /** The feeds as our tensors, each of the type and shape the model asks for. */
   #check(feeds: Feeds): Record<string, Tensor> {
     this.#device();
-    expect(feeds && typeof feeds === 'object', { kind: 'argument', where: 'run', needs: `feeds for ${this.inputNames.join(', ')}`, got: show(feeds) });
-    for (const name of Object.keys(feeds)) expect(this.inputNames.includes(name), { kind: 'argument', where: 'run', needs: `one of ${this.inputNames.join(', ')}`, got: `a feed '${name}'` });
+    expect(feeds && typeof feeds === 'object', {
+      kind: 'argument', where: 'run', needs: `feeds for ${this.inputNames.join(', ')}`, got: show(feeds),
+    });
+    for (const name of Object.keys(feeds)) {
+      expect(this.inputNames.includes(name), {
+        kind: 'argument', where: 'run', needs: `one of ${this.inputNames.join(', ')}`, got: `a feed '${name}'`,
+      });
+    }
     return Object.fromEntries(this.inputMetadata.map((info) => [info.name, fitting(info, feeds[info.name])]));
   }
 }

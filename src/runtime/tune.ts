@@ -57,7 +57,8 @@ export const sharedMemory = new TuneMemory();
 
 /** The case a time belongs to: what the work is, not where in the network it happens. */
 export function tuneKey(choice: Choice, signature: string, matrix: Matrix, simd: string): string {
-  return `${simd}|${signature}|${matrix.rows}x${matrix.cols}|nnz ${countNonzero(matrix.values)}|${choice.format} ${blockName(choice.block)}|${choice.kernel.name}`;
+  const work = `${matrix.rows}x${matrix.cols}|nnz ${countNonzero(matrix.values)}`;
+  return `${simd}|${signature}|${work}|${choice.format} ${blockName(choice.block)}|${choice.kernel.name}`;
 }
 
 /** Predicted ms of one choice: stored weights × padded columns, by the pattern's usual speed. */
@@ -73,7 +74,8 @@ export function predict(choice: Choice, matrix: Matrix, cols: number): number {
 
 /** Milliseconds of one run of `calls`: the best of several, after the kernels are warm. */
 export function time(backend: Backend, calls: readonly Call[], memory: TuneMemory, best = Infinity): number {
-  const program = backend.program(calls), warm = calls.map(({ kernel, job }) => memory.warm(`${backend.simd}|${kernelName(kernel, job)}`)).every(Boolean);
+  const program = backend.program(calls);
+  const warm = calls.map(({ kernel, job }) => memory.warm(`${backend.simd}|${kernelName(kernel, job)}`)).every(Boolean);
   const once = (): number => {
     const start = performance.now();
     program.run();

@@ -10,7 +10,9 @@ import { starting } from '../runtime/nodes.ts';
 const isKind = (kind: string) => (error: unknown): boolean => error instanceof BurinError && error.kind === kind;
 
 test('blocks are aligned, apart by their slack, inside what was grown, and all comes back', () => {
-  const actions = fc.array(fc.record({ bytes: fc.integer({ min: 0, max: 3000 }), free: fc.boolean(), which: fc.nat(1000) }), { maxLength: 80 });
+  const actions = fc.array(
+    fc.record({ bytes: fc.integer({ min: 0, max: 3000 }), free: fc.boolean(), which: fc.nat(1000) }), { maxLength: 80 },
+  );
   fc.assert(fc.property(actions, fc.integer({ min: 0, max: 500 }), (list, start) => {
     let end = 0;
     const heap = new Heap(start, (to) => { end = Math.max(end, to); return true; }), live: { address: number; bytes: number }[] = [];
@@ -88,7 +90,9 @@ test('wasm: both binaries run where the engine has relaxed SIMD, and each says w
     assert.is(backend.simd, simd);
     const x = backend.alloc(16), y = backend.alloc(16);
     new Float32Array(backend.bytes(x, 16).buffer, x, 4).set([1, -2, 3, -4]);
-    const program = backend.program([{ kernel: 'f32_abs', job: { x, y, length: 4 } }, { kernel: 'f32_neg', job: { x: y, y: x, length: 4 } }]);
+    const program = backend.program([
+      { kernel: 'f32_abs', job: { x, y, length: 4 } }, { kernel: 'f32_neg', job: { x: y, y: x, length: 4 } },
+    ]);
     program.run(0, 1);
     const read = (address: number): number[] => Array.from(new Float32Array(backend.bytes(address, 16).slice().buffer));
     assert.equal([read(y), read(x)], [[1, 2, 3, 4], [1, -2, 3, -4]]);

@@ -21,14 +21,21 @@ async function burin(...argv: string[]): Promise<{ code: number; out: string; er
 
 test('prints a line a kernel and writes the list of rows', async ({ folder }) => {
   const file = join(folder, 'bench.json');
-  const { code, out, err } = await burin('--case', 'facedetector.expand.6', '--mask', '4x1', '--sparsity', '0.9', '--samples', '2', '--json', file);
+  const { code, out, err } = await burin(
+    '--case', 'facedetector.expand.6', '--mask', '4x1', '--sparsity', '0.9', '--samples', '2', '--json', file,
+  );
   assert.equal([code, err], [0, '']);
   assert.match(out, /GFLOP\/s.*\n\ncase +m×n×k/);
   assert.match(out, /facedetector\.expand\.6 dense +384×36×96 +0 % dense/);
   assert.match(out, /\n4x1 +bsr 4x1 +0\.\d\d \(\d+\.\d+×\)/);
   const rows = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>[];
   assert.ok(Array.isArray(rows) && rows.length > 3);
-  for (const key of ['case', 'kernel', 'm', 'n', 'k', 'sparsity', 'medianMs', 'spread', 'gflops', 'effectiveGflops', 'efficiency', 'peakFraction', 'maxError', 'environment', 'ceiling']) assert.ok(key in rows[0], key);
+  for (const key of [
+    'case', 'kernel', 'm', 'n', 'k', 'sparsity', 'medianMs', 'spread', 'gflops', 'effectiveGflops',
+    'efficiency', 'peakFraction', 'maxError', 'environment', 'ceiling',
+  ]) {
+    assert.ok(key in rows[0], key);
+  }
 });
 
 for (const [argv, message] of [

@@ -58,7 +58,11 @@ const cases: readonly One[] = [
   { op: 'Conv', dims: picture, attrs: { strides: [2, 1], pads: [0, 1, 2, 1] }, constants: [floats([5, 4, 3, 3]), floats([5])] },
   { op: 'Conv', dims: picture, attrs: { group: 4, pads: [1, 1, 1, 1], strides: [2, 2] }, constants: [floats([8, 1, 3, 3]), floats([8])] },
   { op: 'Conv', dims: picture, attrs: { min: 0, max: 6 }, constants: [floats([4, 4, 1, 1]), floats([4]), floats(picture)] },
-  { op: 'ConvTranspose', dims: picture, attrs: { strides: [2, 2], pads: [1, 0, 0, 1], output_padding: [1, 0] }, constants: [floats([4, 3, 3, 2]), floats([3])] },
+  {
+    op: 'ConvTranspose', dims: picture,
+    attrs: { strides: [2, 2], pads: [1, 0, 0, 1], output_padding: [1, 0] },
+    constants: [floats([4, 3, 3, 2]), floats([3])],
+  },
   { op: 'Gemm', dims: [3, 5], attrs: { transB: 1 }, constants: [floats([4, 5]), floats([4])] },
   { op: 'Linear', dims: [2, 3, 5], attrs: { min: 0 }, constants: [floats([4, 5]), floats([4]), floats([2, 3, 4])] },
   { op: 'MatMul', dims: [2, 3, 5], constants: [floats([2, 5, 4])] },
@@ -86,8 +90,16 @@ const cases: readonly One[] = [
   { op: 'LRN', dims: picture, attrs: { size: 3, alpha: 0.1 } },
   { op: 'BatchNormalization', dims: picture, constants: [floats([4]), floats([4]), floats([4]), new Tensor('float32', [1, 2, 3, 4])] },
   { op: 'Resize', dims: picture, attrs: { mode: 'linear' }, constants: [absent, new Tensor('float32', [1, 1, 2, 1.5])] },
-  { op: 'Resize', dims: picture, attrs: { mode: 'linear', coordinate_transformation_mode: 'align_corners' }, constants: [absent, absent, ints(1, 4, 9, 13)] },
-  { op: 'Resize', dims: picture, attrs: { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' }, constants: [absent, new Tensor('float32', [1, 1, 2, 3])] },
+  {
+    op: 'Resize', dims: picture,
+    attrs: { mode: 'linear', coordinate_transformation_mode: 'align_corners' },
+    constants: [absent, absent, ints(1, 4, 9, 13)],
+  },
+  {
+    op: 'Resize', dims: picture,
+    attrs: { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' },
+    constants: [absent, new Tensor('float32', [1, 1, 2, 3])],
+  },
   { op: 'Resize', dims: picture, attrs: { mode: 'nearest' }, constants: [absent, new Tensor('float32', [1, 1, 2, 2])] },
 ];
 

@@ -10,7 +10,10 @@ const readme = '# A\n\n<!-- table: one -->\nold\n<!-- /table -->\nbetween\n<!-- 
 test('tables are put between their markers, and putting them again changes nothing', () => {
   const tables = { one: () => 'first $& table', two: () => 'second' };
   const once = fillTables(readme, tables);
-  assert.is(once, '# A\n\n<!-- table: one -->\nfirst $& table\n<!-- /table -->\nbetween\n<!-- table: two -->\nsecond\n<!-- /table -->\nend\n');
+  assert.is(
+    once,
+    '# A\n\n<!-- table: one -->\nfirst $& table\n<!-- /table -->\nbetween\n<!-- table: two -->\nsecond\n<!-- /table -->\nend\n',
+  );
   assert.is(fillTables(once, tables), once);
   assert.is.not(fillTables(once, { ...tables, two: () => 'third' }), once);
   assert.equal(tablesIn(readme), ['one', 'two']);
@@ -26,12 +29,14 @@ test('a Markdown table', () => {
 
 const environment = { runtime: 'node 24', engine: 'V8 13', cpu: 'a cpu', threads: 1, simd: 'relaxed' } as const;
 const model = {
-  network: 'N', mask: 'blocks', sparsity: 0.9, engine: 'burin', version: '', denseMs: 10, sparseMs: 2, denseSpreadMs: 0.1, sparseSpreadMs: 0.1,
+  network: 'N', mask: 'blocks', sparsity: 0.9, engine: 'burin', version: '',
+  denseMs: 10, sparseMs: 2, denseSpreadMs: 0.1, sparseSpreadMs: 0.1,
   theoreticalSpeedup: 8, measuredSpeedup: 5, efficiency: 0.625, maxError: 0,
 };
 const models: ModelResults = { environment, rows: [model, { ...model, engine: 'other', version: '1.2', denseMs: 15, sparseMs: 16 }] };
 const kernel = {
-  case: 'a', kernel: 'k', format: 'csr', mask: '4x1', m: 8, n: 8, k: 8, sparsity: 0.7, medianMs: 1, spread: 0, gflops: 20, effectiveGflops: 40, efficiency: 0.5,
+  case: 'a', kernel: 'k', format: 'csr', mask: '4x1', m: 8, n: 8, k: 8, sparsity: 0.7,
+  medianMs: 1, spread: 0, gflops: 20, effectiveGflops: 40, efficiency: 0.5,
   peakFraction: 0.4, maxError: 0, best: false,
 };
 const kernels: KernelResults = {
@@ -41,7 +46,10 @@ const kernels: KernelResults = {
 };
 
 test('the tables of the README say what the results say', () => {
-  assert.match(modelsTable(models), /\| N \| blocks \| 90 % \| 10\.0 \| 2\.00 \| 8\.00× \| 5\.00× \| 63 % \|\n\nnode 24, V8 13, relaxed SIMD, 1 thread, a cpu/);
+  assert.match(
+    modelsTable(models),
+    /\| N \| blocks \| 90 % \| 10\.0 \| 2\.00 \| 8\.00× \| 5\.00× \| 63 % \|\n\nnode 24, V8 13, relaxed SIMD, 1 thread, a cpu/,
+  );
   assert.not.match(modelsTable(models), /other/);
   assert.match(peersTable(models), /\| other 1\.2 \| 15\.0 \| 1\.50× \| 16\.0 \| 8\.00× \|/);
   assert.match(kernelsTable(kernels), /\| mask \| format \| 70 % \|\n.*\n\| 4x1 \| bsr 4x1 \| 0\.90 \|\n/);

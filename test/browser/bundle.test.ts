@@ -16,7 +16,8 @@ const site = join(root, '.cache', `bundle-${process.pid}`);
 async function bundleTo(folder: string): Promise<string> {
   const result = await build({
     stdin: { contents: `import * as burin from ${JSON.stringify(entry)}; globalThis.burin = burin;`, resolveDir: root },
-    bundle: true, format: 'esm', platform: 'browser', target: 'es2022', outfile: join(folder, 'app.js'), metafile: true, write: true, logLevel: 'silent',
+    bundle: true, format: 'esm', platform: 'browser', target: 'es2022',
+    outfile: join(folder, 'app.js'), metafile: true, write: true, logLevel: 'silent',
   });
   return Object.values(result.metafile.outputs).flatMap((output) => output.imports.map(({ path }) => path)).join(', ');
 }
@@ -36,7 +37,8 @@ async function runInChromium(): Promise<number[]> {
     const errors: string[] = [];
     page.on('pageerror', (error) => errors.push(String(error)));
     await page.goto(`${served.url}/index.html`);
-    await page.waitForFunction(() => 'burin' in globalThis, undefined, { timeout: 20_000 }).catch(() => assert.unreachable(`the bundle does not load: ${errors}`));
+    await page.waitForFunction(() => 'burin' in globalThis, undefined, { timeout: 20_000 }).catch(() =>
+      assert.unreachable(`the bundle does not load: ${errors}`));
     return await page.evaluate<number[]>(`(${runLenet})(globalThis.burin)`);
   } finally {
     await Promise.all([browser.close(), served.close()]);
@@ -45,7 +47,10 @@ async function runInChromium(): Promise<number[]> {
 
 test.before(() => {
   mkdirSync(site, { recursive: true });
-  writeFileSync(join(site, 'index.html'), '<!doctype html><meta charset="utf-8"><title>Burin</title><script type="module" src="app.js"></script>');
+  writeFileSync(
+    join(site, 'index.html'),
+    '<!doctype html><meta charset="utf-8"><title>Burin</title><script type="module" src="app.js"></script>',
+  );
 });
 test.after(() => rmSync(site, { recursive: true, force: true }));
 

@@ -18,7 +18,9 @@ const args = [
 /** Whether the bundled Chromium can run here; says loudly when not. */
 export function hasChromium(name: string): boolean {
   const runs = process.platform === 'linux' && process.arch === 'x64';
-  if (!runs) console.warn(`SKIPPED: ${name} needs the bundled Chromium, which is for linux x64 and not for ${process.platform} ${process.arch}`);
+  if (!runs) {
+    console.warn(`SKIPPED: ${name} needs the bundled Chromium, which is for linux x64 and not for ${process.platform} ${process.arch}`);
+  }
   return runs;
 }
 

@@ -180,13 +180,18 @@ export async function losses(): Promise<Record<string, string>> {
   const weight = await products.upload(pack('csr', small, layout));
   const buffer = device.createBuffer({ size: 48, usage: GPUBufferUsage.STORAGE });
   await products.multiply(weight, b, 3);
-  const [during, duringOnDevice] = [failureOf(() => products.multiply(weight, b, 3)), failureOf(() => products.multiply(weight, buffer, 3))];
+  const [during, duringOnDevice] = [
+    failureOf(() => products.multiply(weight, b, 3)), failureOf(() => products.multiply(weight, buffer, 3)),
+  ];
   // Lets the products queue their work, which they do in microtasks.
   await new Promise((next) => setTimeout(next, 0));
   device.destroy();
   const atOnce = failureOf(() => products.multiply(weight, b, 3)), atOnceOnDevice = failureOf(() => products.multiply(weight, buffer, 3));
   const fresh = failureOf(() => createProducts(device).upload(pack('csr', small, layout)));
-  const found = { during: await during, duringOnDevice: await duringOnDevice, atOnce: await atOnce, atOnceOnDevice: await atOnceOnDevice, fresh: await fresh };
+  const found = {
+    during: await during, duringOnDevice: await duringOnDevice, atOnce: await atOnce,
+    atOnceOnDevice: await atOnceOnDevice, fresh: await fresh,
+  };
   await device.lost;
   const later = await failureOf(() => products.multiply(weight, b, 3));
   const recovered = createProducts(await newDevice());

@@ -63,7 +63,9 @@ const awkward = walks.flatMap((walk) => shapes.map(([m, k, n], i): Case => ({
   density: walk.format === 'dense' ? 1 : 0.4, bias: i % 2 === 1, onDevice: i === 2, options: i === 3 ? { min: -0.5, max: 1.25 } : {},
 })));
 
-const several = walks.map((walk): Case => ({ ...walk, name: `${walk.name} in parts of K`, m: 11, k: 28, n: 12, density: 0.5, kBlock: 12, bias: true }));
+const several = walks.map((walk): Case => ({
+  ...walk, name: `${walk.name} in parts of K`, m: 11, k: 28, n: 12, density: 0.5, kBlock: 12, bias: true,
+}));
 const nothing = walks.filter(({ block }) => !block?.of)
   .map((walk): Case => ({ ...walk, name: `${walk.name} with no nonzero`, m: 5, k: 6, n: 3, density: 0, bias: true }));
 const noDepth: Case = { name: 'no column', format: 'csr', lanes: 1, m: 3, k: 0, n: 8, density: 1, bias: true };
@@ -82,7 +84,10 @@ test('every pattern gives the f64 product for awkward shapes, with default limit
   assert.is(memory, 0);
   for (const part of ['dense_spmm', 'csr_spmm', 'bsr_spmm', 'nm_spmm', 'matmul']) {
     for (const width of [1, 4, 8]) {
-      assert.ok(outcomes.some(({ kernel }) => kernel.includes(part) && kernel.endsWith(`x${width}`)), `${part} ${width} columns wide did not run`);
+      assert.ok(
+        outcomes.some(({ kernel }) => kernel.includes(part) && kernel.endsWith(`x${width}`)),
+        `${part} ${width} columns wide did not run`,
+      );
     }
   }
 });
@@ -103,7 +108,8 @@ test('products asked for together do not disturb each other', async ({ page }) =
 test('misuse is a typed error, and the device and later products stay usable', async ({ page }) => {
   if (!page) return;
   const kinds = {
-    tooWide: 'limit', tooTall: 'limit', shortB: 'shape', noColumns: 'argument', bounds: 'argument', unit: 'argument', lanes: 'argument', bias: 'shape',
+    tooWide: 'limit', tooTall: 'limit', shortB: 'shape', noColumns: 'argument',
+    bounds: 'argument', unit: 'argument', lanes: 'argument', bias: 'shape',
     matmul: 'argument', otherDevice: 'device', usage: 'argument', destroyed: 'device', disposed: 'state', closed: 'state',
   };
   const found = await ask(page, 'misuses');

@@ -35,7 +35,9 @@ test('general help lists the commands', async () => {
 test('help of a command lists its options, the keys of its tables and examples', async () => {
   const { code, out } = await burin('report', '--help');
   assert.is(code, 0);
-  for (const key of [...Object.keys(zoo), ...Object.keys(granularities), 'magnitude', 'csr', 'wasm', '--sweep', 'Examples', 'block(R,C)']) assert.ok(out.includes(key), key);
+  for (const key of [...Object.keys(zoo), ...Object.keys(granularities), 'magnitude', 'csr', 'wasm', '--sweep', 'Examples', 'block(R,C)']) {
+    assert.ok(out.includes(key), key);
+  }
   for (const name of ['run', 'prune']) assert.match((await burin(name, '--help')).out, /Usage: burin \w+ MODEL[^]*Examples/);
   for (const line of out.split('\n')) assert.ok(line.length <= 100, line);
 });
@@ -142,7 +144,10 @@ test('run writes outputs that numpy can read', async ({ folder }) => {
 
 test('report writes the record, a page and a table', async ({ folder }) => {
   const [json, html] = [join(folder, 'report.json'), join(folder, 'report.html')];
-  const { code, out, err } = await burin('report', 'zoo:lenet-5-caffe', '--sparsity', '0.9', '--samples', '3', '--tune', 'predict', '--sweep', '0.5', '--json', json, '--html', html);
+  const { code, out, err } = await burin(
+    'report', 'zoo:lenet-5-caffe', '--sparsity', '0.9', '--samples', '3', '--tune',
+    'predict', '--sweep', '0.5', '--json', json, '--html', html,
+  );
   assert.is(code, 0, err);
   assert.is(err, '');
   assert.match(out, /The mask promises 10\.0×\. This device gives [\d.]+×/);

@@ -2,16 +2,26 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BurinError, type ErrorKind } from '../../src/expect.ts';
-import { countNonzero, evenBlock, formats, kernelRows, pack, packedBytes, unpack, type Block, type Layout, type Matrix, type Packed } from '../../src/formats/index.ts';
+import {
+  countNonzero, evenBlock, formats, kernelRows, pack, packedBytes, unpack, type Block, type Layout, type Matrix, type Packed,
+} from '../../src/formats/index.ts';
 import { randomFrom } from '../../src/random.ts';
 
 const SINGLE: Block = { rows: 1, cols: 1 };
 const sides = [1, 2, 3, 4, 5, 6, 7, 8];
 const blocks: readonly Block[] = [
-  ...sides.flatMap((rows) => sides.map((cols) => ({ rows, cols }))), { rows: 3, cols: 5 }, { rows: 7, cols: 1 }, { rows: 16, cols: 16 }, { rows: 32, cols: 32 },
+  ...sides.flatMap((rows) => sides.map((cols) => ({ rows, cols }))),
+  { rows: 3, cols: 5 },
+  { rows: 7, cols: 1 },
+  { rows: 16, cols: 16 },
+  { rows: 32, cols: 32 },
 ];
-const windows: readonly Block[] = [[1, 2], [1, 4], [2, 4], [1, 8], [2, 8], [4, 8], [3, 3], [1, 1]].map(([keep, of]) => ({ rows: 1, cols: 1, keep, of }));
-const sizes: readonly (readonly [number, number])[] = [[0, 0], [0, 5], [5, 0], [1, 1], [1, 97], [97, 1], [7, 11], [13, 29], [32, 32], [33, 65]];
+const windows: readonly Block[] = [[1, 2], [1, 4], [2, 4], [1, 8], [2, 8], [4, 8], [3, 3], [1, 1]].map(
+  ([keep, of]) => ({ rows: 1, cols: 1, keep, of })
+);
+const sizes: readonly (readonly [number, number])[] = [
+  [0, 0], [0, 5], [5, 0], [1, 1], [1, 97], [97, 1], [7, 11], [13, 29], [32, 32], [33, 65],
+];
 
 /** What is in a matrix: the share of nonzeros, or a picture. */
 const fillings: Readonly<Record<string, (random: () => number, at: number, size: number, cols: number) => boolean>> = {
@@ -51,15 +61,23 @@ function sound(packed: Packed, matrix: Matrix): void {
     for (let b = 0; b < packed.blocks; b++) {
       for (let i = packed.ptr[p * stride + b]; packed.idx.length > 0 && i < packed.ptr[p * stride + b + 1]; i++) {
         const offset = packed.idx[start + i];
-        if (offset % unit !== 0 || offset / unit >= length || (i > packed.ptr[p * stride + b] && offset <= packed.idx[start + i - 1])) assert.unreachable(`index ${offset} in part ${p}, block ${b}`);
+        if (offset % unit !== 0 || offset / unit >= length || (i > packed.ptr[p * stride + b] && offset <= packed.idx[start + i - 1])) {
+          assert.unreachable(`index ${offset} in part ${p}, block ${b}`);
+        }
       }
     }
   });
   assert.equal(unpack(packed), matrix);
 }
 
-const layoutFor = (rows: number, layout: Partial<Layout> = {}): Layout => ({ lanes: kernelRows(rows), unit: 32, kBlock: 1 << 10, ...layout });
-const cases: readonly (readonly [string, Block])[] = [['dense', SINGLE], ['csr', SINGLE], ...blocks.map((block) => ['bsr', block] as const), ...windows.map((block) => ['nm', block] as const)];
+const layoutFor = (rows: number, layout: Partial<Layout> = {}): Layout => ({
+  lanes: kernelRows(rows), unit: 32, kBlock: 1 << 10, ...layout,
+});
+const cases: readonly (readonly [string, Block])[] = [
+  ['dense', SINGLE], ['csr', SINGLE],
+  ...blocks.map((block) => ['bsr', block] as const),
+  ...windows.map((block) => ['nm', block] as const),
+];
 
 for (const format of Object.keys(formats)) {
   test(`${format} gives back every awkward matrix`, () => {
@@ -77,8 +95,10 @@ for (const format of Object.keys(formats)) {
 
 test('every format gives back random matrices in random layouts', () => {
   const any = fc.record({
-    which: fc.constantFrom(...cases), rows: fc.integer({ min: 0, max: 40 }), cols: fc.integer({ min: 0, max: 60 }), filling: fc.constantFrom(...Object.keys(fillings)),
-    seed: fc.nat(1000), spare: fc.integer({ min: 0, max: 3 }), unit: fc.constantFrom(4, 32, 64, 128, 192), kBlock: fc.integer({ min: 1, max: 70 }),
+    which: fc.constantFrom(...cases), rows: fc.integer({ min: 0, max: 40 }),
+    cols: fc.integer({ min: 0, max: 60 }), filling: fc.constantFrom(...Object.keys(fillings)),
+    seed: fc.nat(1000), spare: fc.integer({ min: 0, max: 3 }),
+    unit: fc.constantFrom(4, 32, 64, 128, 192), kBlock: fc.integer({ min: 1, max: 70 }),
   });
   fc.assert(fc.property(any, ({ which: [name, block], rows, cols, filling, seed, spare, unit, kBlock }) => {
     const whole = block.of ? Math.ceil(cols / block.of) * block.of : cols, raw = matrixOf(rows, whole, filling, seed);
@@ -96,9 +116,12 @@ test('a format stores no more than it must', () => {
 });
 
 test('subnormal weights become zero, the smallest normal one stays', () => {
-  const values = Float32Array.of(1e-40, -1e-45, 2 ** -126, -(2 ** -126), 1, 0, -0, 1.1e-38), kept = [0, 0, 2 ** -126, -(2 ** -126), 1, 0, 0, 0];
+  const values = Float32Array.of(1e-40, -1e-45, 2 ** -126, -(2 ** -126), 1, 0, -0, 1.1e-38);
+  const kept = [0, 0, 2 ** -126, -(2 ** -126), 1, 0, 0, 0];
   const matrix = { rows: 2, cols: 4, values };
-  for (const [name, block] of [['dense', SINGLE], ['csr', SINGLE], ['bsr', { rows: 2, cols: 2 }], ['nm', { rows: 1, cols: 1, keep: 2, of: 4 }]] as const) {
+  for (const [name, block] of [
+    ['dense', SINGLE], ['csr', SINGLE], ['bsr', { rows: 2, cols: 2 }], ['nm', { rows: 1, cols: 1, keep: 2, of: 4 }],
+  ] as const) {
     const packed = pack(name, matrix, layoutFor(block.rows), block);
     assert.equal(Array.from(unpack(packed).values, (v) => v + 0), kept, name);
     assert.is(packed.nnz, 3);
@@ -111,7 +134,9 @@ const wide = matrixOf(1, 3000, 'everything');
 const layout = layoutFor(1);
 const refused: Readonly<Record<string, readonly [() => unknown, ErrorKind, RegExp]>> = {
   'N:M with too many nonzeros': [() => pack('nm', four, layout), 'argument', /2:4 row 0, columns 0 to 3.*at most 2 nonzeros.*got 3/],
-  'N:M with columns not in fours': [() => pack('nm', { ...four, cols: 2, rows: 2 }, layout, undefined, 'fc.weight'), 'shape', /^fc\.weight.*columns in 4s.*got 2/],
+  'N:M with columns not in fours': [
+    () => pack('nm', { ...four, cols: 2, rows: 2 }, layout, undefined, 'fc.weight'), 'shape', /^fc\.weight.*columns in 4s.*got 2/,
+  ],
   'N above M': [() => pack('nm', four, layout, { rows: 1, cols: 1, keep: 5, of: 4 }), 'argument', /keep/],
   'N:M without N and M': [() => pack('nm', four, layout, SINGLE), 'argument', /keep/],
   'an index beyond 16 bits': [() => pack('csr', wide, { lanes: 1, unit: 32, kBlock: 3000 }), 'limit', /65536 bytes.*lower kBlock/],
@@ -119,7 +144,9 @@ const refused: Readonly<Record<string, readonly [() => unknown, ErrorKind, RegEx
   'half a row': [() => pack('dense', { ...four, rows: 0.5, cols: 8 }, layout), 'shape', /./],
   'a block of nothing': [() => pack('bsr', four, layout, { rows: 0, cols: 1 }), 'argument', /0x1/],
   'a block of 1.5 rows': [() => pack('bsr', four, layout, { rows: 1.5, cols: 1 }), 'argument', /1\.5x1/],
-  'a kernel of fewer rows than the block': [() => pack('bsr', matrixOf(4, 4, 'everything'), { ...layout, lanes: 2 }, { rows: 4, cols: 1 }), 'argument', /4 rows or more/],
+  'a kernel of fewer rows than the block': [
+    () => pack('bsr', matrixOf(4, 4, 'everything'), { ...layout, lanes: 2 }, { rows: 4, cols: 1 }), 'argument', /4 rows or more/,
+  ],
   'a format nobody knows': [() => pack('ell', four, layout), 'argument', /dense, csr, bsr, nm.*'ell'/],
 };
 for (const [name, [action, kind, text]] of Object.entries(refused)) {
@@ -134,7 +161,9 @@ test('an index of exactly 16 bits fits', () => {
 });
 
 test('blocks of K are even, whole, within the panel and cover every column', () => {
-  fc.assert(fc.property(fc.nat(5000), fc.constantFrom(4, 32, 64, 160, 192), fc.constantFrom(1024, 24576, 1 << 20), fc.constantFrom(1, 3, 4, 8, 32), (cols, unit, bytes, step) => {
+  const units = fc.constantFrom(4, 32, 64, 160, 192), panels = fc.constantFrom(1024, 24576, 1 << 20);
+  const steps = fc.constantFrom(1, 3, 4, 8, 32);
+  fc.assert(fc.property(fc.nat(5000), units, panels, steps, (cols, unit, bytes, step) => {
     const block = evenBlock(cols, unit, bytes, step), parts = Math.ceil(cols / block);
     assert.is(block % step, 0);
     assert.ok(block === step || block * unit <= Math.min(bytes, 65536), `${block} rows of ${unit} bytes`);

@@ -174,7 +174,8 @@ test('scale: batch normalisation goes into every kind of layer, and pruned weigh
 test('scale: products and sums per channel, behind a layer and in front of it', () => {
   const c = { w: filled([4, 3, 1, 1], 1), s: filled([4, 1, 1], 2), t: filled([1, 4, 1, 1], 3), u: filled([3, 1, 1], 4), v: scalar(0.7) };
   const behind = [
-    conv('l', 'x', 'w'), node('a', 'Mul', ['s', 'l']), node('b', 'Add', ['a', 't']), node('c', 'Sub', ['v', 'b']), node('y', 'Div', ['c', 's']),
+    conv('l', 'x', 'w'), node('a', 'Mul', ['s', 'l']), node('b', 'Add', ['a', 't']),
+    node('c', 'Sub', ['v', 'b']), node('y', 'Div', ['c', 's']),
   ];
   assert.is(only(optimized(graphOf(behind, [1, 3, 4, 4], c))).name, 'l');
   const before = [node('a', 'Mul', ['x', 'u']), node('b', 'Add', ['v', 'a']), conv('y', 'b', 'w')];
@@ -205,7 +206,9 @@ test('scale: a weight two layers share is folded for each of them', () => {
 test('pads: zeros in front of a convolution, auto_pad settled', () => {
   const pad = node('p', 'Pad', ['x', 'pads']);
   const c = { w: filled([2, 2, 3, 3], 1), pads: int(0, 0, 0, 1, 0, 0, 2, 1) };
-  const kinds: Attrs[] = [{}, { strides: [2, 2] }, { pads: [1, 0, 0, 2] }, { auto_pad: 'SAME_UPPER', strides: [2, 2] }, { auto_pad: 'VALID' }];
+  const kinds: Attrs[] = [
+    {}, { strides: [2, 2] }, { pads: [1, 0, 0, 2] }, { auto_pad: 'SAME_UPPER', strides: [2, 2] }, { auto_pad: 'VALID' },
+  ];
   for (const attrs of kinds) {
     assert.is(only(optimized(graphOf([pad, conv('y', 'p', 'w', attrs)], [1, 2, 5, 6], c))).op, 'Conv');
   }
@@ -228,7 +231,8 @@ test('pads: other values, modes, axes and crops stay', () => {
 test('pads: in front of pools only where the border cannot tell', () => {
   const pads = int(0, 0, 1, 1, 0, 0, 1, 1);
   const pooled = (op: string, value: number, attrs: Attrs = {}, first = 'Identity'): string[] => opsOf(optimized(graphOf([
-    node('a', first, ['x']), node('p', 'Pad', ['a', 'pads', 'value']), node('y', op, ['p'], { kernel_shape: [2, 2], strides: [2, 2], ...attrs }),
+    node('a', first, ['x']), node('p', 'Pad', ['a', 'pads', 'value']),
+    node('y', op, ['p'], { kernel_shape: [2, 2], strides: [2, 2], ...attrs }),
   ], [1, 2, 5, 5], { pads, value: scalar(value) })));
   assert.equal(pooled('MaxPool', -Infinity), ['MaxPool']);
   assert.equal(pooled('MaxPool', 0), ['Pad', 'MaxPool']);
@@ -303,7 +307,10 @@ const steps: Record<string, (name: string, a: string, b: string, seed: number, c
     c[`${name}.p`] = int(0, 0, 1, 1, 0, 0, 1, 1);
     return [node(`${name}p`, 'Pad', [a, `${name}.p`]), node(name, 'MaxPool', [`${name}p`], { kernel_shape: [3, 3] })];
   },
-  there: (name, a) => [node(`${name}t`, 'Transpose', [a], { perm: [0, 2, 3, 1] }), node(name, 'Transpose', [`${name}t`], { perm: [0, 3, 1, 2] })],
+  there: (name, a) => [
+    node(`${name}t`, 'Transpose', [a], { perm: [0, 2, 3, 1] }),
+    node(name, 'Transpose', [`${name}t`], { perm: [0, 3, 1, 2] }),
+  ],
 };
 
 test('any network of these steps computes the same afterwards', () => {

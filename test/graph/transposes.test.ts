@@ -14,7 +14,9 @@ const node = (op: string, inputs: string[], outputs: string | string[], attrs: R
 const longs = (values: readonly number[]): Tensor => new Tensor('int64', values, [values.length]);
 
 function graphOf(dims: readonly number[], nodes: Node[], constants: Record<string, Tensor>, outputs: string[]): Graph {
-  const open: Graph = { name: 'g', inputs: [{ name: 'x', type: 'float32', dims }], outputs: [], nodes, constants: new Map(Object.entries(constants)) };
+  const open: Graph = {
+    name: 'g', inputs: [{ name: 'x', type: 'float32', dims }], outputs: [], nodes, constants: new Map(Object.entries(constants)),
+  };
   const types = inferShapes(open);
   return { ...open, outputs: outputs.map((name) => ({ name, type: types.get(name)!.type, dims: types.get(name)!.shape })) };
 }
@@ -32,7 +34,12 @@ function after(graph: Graph): string[] {
   for (const [name, tensor] of Object.entries(want)) {
     assert.equal(got[name].dims, tensor.dims, name);
     const [a, b] = [numbersOf(got[name]), numbersOf(tensor)];
-    for (let i = 0; i < b.length; i++) assert.ok(Object.is(a[i], b[i]) || Math.abs(a[i] - b[i]) <= 1e-5 * Math.max(1, Math.abs(b[i])), `${name}[${i}]: ${a[i]}, expected ${b[i]}`);
+    for (let i = 0; i < b.length; i++) {
+      assert.ok(
+        Object.is(a[i], b[i]) || Math.abs(a[i] - b[i]) <= 1e-5 * Math.max(1, Math.abs(b[i])),
+        `${name}[${i}]: ${a[i]}, expected ${b[i]}`,
+      );
+    }
   }
   return sunk.nodes.map(({ op }) => op);
 }
@@ -59,18 +66,33 @@ const middles: Record<string, [Node[], Record<string, Tensor>, string[]]> = {
   'a residual': [[node('Relu', ['p'], 'r'), node('Add', ['p', 'r'], 'q')], {}, ['Relu', 'Add']],
   'PRelu': [[node('PRelu', ['p', 'k'], 'q')], { k: wave([1, 1, 3]) }, ['PRelu']],
   'Concat': [[node('Relu', ['p'], 'r'), node('Concat', ['p', 'r', 'k'], 'q', { axis: -1 })], { k: wave([1, 4, 6, 2]) }, ['Relu', 'Concat']],
-  'Split': [[node('Split', ['p', 's'], ['r', 't'], { axis: 3 }), node('Concat', ['t', 'r'], 'q', { axis: 3 })], { s: longs([1, 2]) }, ['Split', 'Concat']],
+  'Split': [
+    [node('Split', ['p', 's'], ['r', 't'], { axis: 3 }), node('Concat', ['t', 'r'], 'q', { axis: 3 })],
+    { s: longs([1, 2]) },
+    ['Split', 'Concat'],
+  ],
   'Slice': [[node('Slice', ['p', 's', 'e', 'a'], 'q')], { s: longs([1, 0]), e: longs([9, 2]), a: longs([1, -1]) }, ['Slice']],
   'Slice of leading axes': [[node('Slice', ['p', 's', 'e'], 'q')], { s: longs([0, 1]), e: longs([1, 3]) }, ['Slice']],
   'Pad': [[node('Pad', ['p', 's'], 'q')], { s: longs([0, 1, 2, 0, 0, 0, 1, 4]) }, ['Pad']],
   'Pad of some axes': [[node('Pad', ['p', 's', '', 'a'], 'q')], { s: longs([1, 0, 2, 3]), a: longs([-1, 1]) }, ['Pad']],
   'Softmax': [[node('Softmax', ['p'], 'q', { axis: -1 })], {}, ['Softmax']],
   'ReduceMean': [[node('ReduceMean', ['p', 'a'], 'q', { keepdims: 1 })], { a: longs([1, 2]) }, ['ReduceMean']],
-  'squeeze and excite': [[node('ReduceMean', ['p', 'a'], 'm', { keepdims: 1 }), node('Sigmoid', ['m'], 's'), node('Mul', ['s', 'p'], 'q')], { a: longs([1, 2]) }, ['ReduceMean', 'Sigmoid', 'Mul']],
-  'Resize, wrapped': [
-    [toFirst('p', 'r'), node('Resize', ['r', '', '', 's'], 't', { mode: 'linear', coordinate_transformation_mode: 'half_pixel' }), toLast('t', 'q')], { s: longs([1, 3, 8, 7]) }, ['Resize'],
+  'squeeze and excite': [
+    [node('ReduceMean', ['p', 'a'], 'm', { keepdims: 1 }), node('Sigmoid', ['m'], 's'), node('Mul', ['s', 'p'], 'q')],
+    { a: longs([1, 2]) },
+    ['ReduceMean', 'Sigmoid', 'Mul'],
   ],
-  'Resize in channels last': [[node('Resize', ['p', '', 's'], 'q', { mode: 'nearest' })], { s: new Tensor('float32', [1, 2, 2, 1]) }, ['Resize']],
+  'Resize, wrapped': [
+    [
+      toFirst('p', 'r'),
+      node('Resize', ['r', '', '', 's'], 't', { mode: 'linear', coordinate_transformation_mode: 'half_pixel' }),
+      toLast('t', 'q'),
+    ],
+    { s: longs([1, 3, 8, 7]) }, ['Resize'],
+  ],
+  'Resize in channels last': [
+    [node('Resize', ['p', '', 's'], 'q', { mode: 'nearest' })], { s: new Tensor('float32', [1, 2, 2, 1]) }, ['Resize'],
+  ],
 };
 for (const [name, [nodes, constants, expected]] of Object.entries(middles)) {
   test(`passes ${name}`, () => assert.equal(between(nodes, constants), ['Transpose', ...expected]));
@@ -78,13 +100,18 @@ for (const [name, [nodes, constants, expected]] of Object.entries(middles)) {
 
 test('one that moves only dimensions of length 1 becomes a Reshape, or nothing before another', () => {
   assert.equal(after(graphOf([1, 5, 4, 1], [toFirst('x', 'y')], {}, ['y'])), ['Reshape']);
-  assert.equal(after(graphOf([1, 5, 4, 1], [toFirst('x', 'a'), node('Reshape', ['a', 's'], 'y')], { s: longs([4, 5]) }, ['y'])), ['Reshape']);
+  assert.equal(
+    after(graphOf([1, 5, 4, 1], [toFirst('x', 'a'), node('Reshape', ['a', 's'], 'y')], { s: longs([4, 5]) }, ['y'])), ['Reshape'],
+  );
 });
 
 test('several in a row become one or none', () => {
   assert.equal(after(graphOf(shape, [toFirst('x', 'a'), toFirst('a', 'b'), toFirst('b', 'y')], {}, ['y'])), ['Identity']);
   assert.equal(after(graphOf(shape, [toFirst('x', 'a'), toFirst('a', 'y')], {}, ['y'])), ['Transpose']);
-  assert.equal(after(graphOf(shape, [node('Transpose', ['x'], 'a'), node('Transpose', ['a'], 'b'), node('Relu', ['b'], 'y')], {}, ['y'])), ['Relu']);
+  assert.equal(
+    after(graphOf(shape, [node('Transpose', ['x'], 'a'), node('Transpose', ['a'], 'b'), node('Relu', ['b'], 'y')], {}, ['y'])),
+    ['Relu'],
+  );
 });
 
 test('goes in front of a Pad that a window reads', () => {
@@ -135,15 +162,29 @@ const makers: Make[] = [
   ({ name, shape }, to, draw) => {
     const perm = permutation(shape.length, draw);
     const [a, b] = [`${to}a`, `${to}b`];
-    return { nodes: [node('Relu', [name], a), node('Transpose', [a], b, { perm }), node('Transpose', [b], `${to}c`, { perm: inverse(perm) }), node('Add', [`${to}c`, name], to)] };
+    return {
+      nodes: [
+        node('Relu', [name], a),
+        node('Transpose', [a], b, { perm }),
+        node('Transpose', [b], `${to}c`, { perm: inverse(perm) }),
+        node('Add', [`${to}c`, name], to),
+      ],
+    };
   },
   ({ name, shape }, to, draw) => {
     const m = `${to}m`;
-    return { nodes: [node('ReduceMax', [name, `${to}k`], m, { keepdims: 1 }), node('Mul', draw(2) ? [name, m] : [m, name], to)], constants: { [`${to}k`]: longs([draw(shape.length)]) } };
+    return {
+      nodes: [node('ReduceMax', [name, `${to}k`], m, { keepdims: 1 }), node('Mul', draw(2) ? [name, m] : [m, name], to)],
+      constants: { [`${to}k`]: longs([draw(shape.length)]) },
+    };
   },
-  ({ name, shape }, to, draw) => ({ nodes: [node('Sigmoid', [name], `${to}s`), node('Concat', [`${to}s`, name], to, { axis: draw(2 * shape.length) - shape.length })] }),
+  ({ name, shape }, to, draw) => ({
+    nodes: [node('Sigmoid', [name], `${to}s`), node('Concat', [`${to}s`, name], to, { axis: draw(2 * shape.length) - shape.length })],
+  }),
   ({ name, shape }, to, draw) => ({ nodes: [node('Softmax', [name], to, { axis: draw(2 * shape.length) - shape.length })] }),
-  ({ name, shape }, to, draw) => ({ nodes: [node('Pad', [name, `${to}k`], to)], constants: { [`${to}k`]: longs([...shape, ...shape].map(() => draw(2))) } }),
+  ({ name, shape }, to, draw) => ({
+    nodes: [node('Pad', [name, `${to}k`], to)], constants: { [`${to}k`]: longs([...shape, ...shape].map(() => draw(2))) },
+  }),
   ({ name, shape }, to, draw) => {
     const axis = draw(shape.length);
     if (shape[axis] < 2) return undefined;
@@ -151,14 +192,29 @@ const makers: Make[] = [
   },
   ({ name, shape }, to, draw) => {
     const axis = draw(shape.length);
-    return { nodes: [node('Slice', [name, `${to}s`, `${to}e`, `${to}a`, `${to}t`], to)], constants: { [`${to}s`]: longs([-1]), [`${to}e`]: longs([-9]), [`${to}a`]: longs([axis - shape.length]), [`${to}t`]: longs([-1]) } };
+    return {
+      nodes: [node('Slice', [name, `${to}s`, `${to}e`, `${to}a`, `${to}t`], to)],
+      constants: { [`${to}s`]: longs([-1]), [`${to}e`]: longs([-9]), [`${to}a`]: longs([axis - shape.length]), [`${to}t`]: longs([-1]) },
+    };
   },
-  ({ name, shape }, to, draw) => shape.length < 2 ? undefined : ({ nodes: [node('ReduceMean', [name, `${to}k`], to, { keepdims: 0 })], constants: { [`${to}k`]: longs([draw(shape.length)]) } }),
-  ({ name, shape }, to, draw) => ({ nodes: [node('ArgMax', [name], `${to}i`, { axis: draw(shape.length), keepdims: draw(2) }), node('Relu', [name], to)] }),
-  ({ name, shape }, to, draw) => ({ nodes: [node('Unsqueeze', [name, `${to}k`], to)], constants: { [`${to}k`]: longs([draw(shape.length + 1)]) } }),
+  ({ name, shape }, to, draw) => shape.length < 2
+    ? undefined
+    : ({ nodes: [node('ReduceMean', [name, `${to}k`], to, { keepdims: 0 })], constants: { [`${to}k`]: longs([draw(shape.length)]) } }),
+  ({ name, shape }, to, draw) => ({
+    nodes: [node('ArgMax', [name], `${to}i`, { axis: draw(shape.length), keepdims: draw(2) }), node('Relu', [name], to)],
+  }),
+  ({ name, shape }, to, draw) => ({
+    nodes: [node('Unsqueeze', [name, `${to}k`], to)], constants: { [`${to}k`]: longs([draw(shape.length + 1)]) },
+  }),
   ({ name, shape }, to) => ({ nodes: [node('Reshape', [name, `${to}k`], to)], constants: { [`${to}k`]: longs([shape[0], -1, 1]) } }),
-  ({ name, shape }, to) => shape.length !== 4 ? undefined : ({ nodes: [node('MaxPool', [name], to, { kernel_shape: [1, 2], pads: [0, 0, 0, 1] })] }),
-  ({ name, shape }, to) => shape.length !== 4 ? undefined : ({ nodes: [node('Resize', [name, '', `${to}k`], to, { mode: 'nearest' })], constants: { [`${to}k`]: new Tensor('float32', [1, 1, 2, 1]) } }),
+  ({ name, shape }, to) =>
+    shape.length !== 4 ? undefined : ({ nodes: [node('MaxPool', [name], to, { kernel_shape: [1, 2], pads: [0, 0, 0, 1] })] }),
+  ({ name, shape }, to) => shape.length !== 4
+    ? undefined
+    : ({
+      nodes: [node('Resize', [name, '', `${to}k`], to, { mode: 'nearest' })],
+      constants: { [`${to}k`]: new Tensor('float32', [1, 1, 2, 1]) },
+    }),
 ];
 
 function randomGraph(dims: readonly number[], choices: readonly number[]): Graph {
@@ -172,9 +228,13 @@ function randomGraph(dims: readonly number[], choices: readonly number[]): Graph
     if (!step) continue;
     nodes.push(...step.nodes);
     Object.assign(constants, step.constants);
-    const types = inferShapes({ name: 'g', inputs: [{ name: 'x', type: 'float32', dims }], outputs: [], nodes, constants: new Map(Object.entries(constants)) });
-    values = values.concat(step.nodes.flatMap(({ outputs }) => outputs).filter((name) => types.get(name)!.type === 'float32' && sizeOf(types.get(name)!.shape) < 3000)
-      .map((name) => ({ name, shape: types.get(name)!.shape })).filter(({ shape }) => shape.length > 0 && shape.length < 6));
+    const types = inferShapes({
+      name: 'g', inputs: [{ name: 'x', type: 'float32', dims }], outputs: [], nodes, constants: new Map(Object.entries(constants)),
+    });
+    const made = step.nodes.flatMap(({ outputs }) => outputs).map((name) => ({ name, ...types.get(name)! }));
+    values = values.concat(made
+      .filter(({ type, shape }) => type === 'float32' && sizeOf(shape) < 3000 && shape.length > 0 && shape.length < 6)
+      .map(({ name, shape }) => ({ name, shape })));
   }
   const read = new Set(nodes.flatMap(({ inputs }) => inputs));
   const ends = nodes.flatMap(({ outputs }) => outputs).filter((name) => !read.has(name) || draw(6) === 0);

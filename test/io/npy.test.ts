@@ -8,7 +8,9 @@ import { dtypes, sizeOf, Tensor, type DType, type TensorData } from '../../src/t
 const head = "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }";
 const file = (header = head, data: number[] = [0, 0, 0, 0, 0, 0, 128, 63, 0, 0, 0, 64]): Uint8Array => {
   const text = `${header.padEnd(117)}\n`;
-  return Uint8Array.from([0x93, ...[...'NUMPY'].map((c) => c.charCodeAt(0)), 1, 0, text.length, 0, ...[...text].map((c) => c.charCodeAt(0)), ...data]);
+  return Uint8Array.from([
+    0x93, ...[...'NUMPY'].map((c) => c.charCodeAt(0)), 1, 0, text.length, 0, ...[...text].map((c) => c.charCodeAt(0)), ...data,
+  ]);
 };
 
 test('reads what NumPy writes', () => {

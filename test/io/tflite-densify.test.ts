@@ -5,7 +5,13 @@ import { BurinError } from '../../src/expect.ts';
 import { densify, type Level, type Sparsity } from '../../src/io/tflite/densify.ts';
 import { sizeOf, stridesOf } from '../../src/tensor.ts';
 
-interface Plan { readonly shape: readonly number[]; readonly order: readonly number[]; readonly blockMap: readonly number[]; readonly blocks: readonly number[]; readonly sparse: readonly boolean[] }
+interface Plan {
+  readonly shape: readonly number[];
+  readonly order: readonly number[];
+  readonly blockMap: readonly number[];
+  readonly blocks: readonly number[];
+  readonly sparse: readonly boolean[];
+}
 
 /** Offset in the dense tensor of one coordinate (outer coordinates, then those inside the block). */
 function offsetOf({ shape, blockMap, blocks }: Plan, at: readonly number[]): number {
@@ -15,7 +21,10 @@ function offsetOf({ shape, blockMap, blocks }: Plan, at: readonly number[]): num
   }, 0);
 }
 
-/** Stores a dense tensor: the inverse of densify, one recursion a level. A sparse level keeps a coordinate when anything below it is not 0. */
+/**
+ * Stores a dense tensor: the inverse of densify, one recursion a level.
+ * A sparse level keeps a coordinate when anything below it is not 0.
+ */
 function sparsify(dense: Float32Array, plan: Plan): { values: Float32Array; sparsity: Sparsity } {
   const { shape, order, blockMap, blocks, sparse } = plan;
   const extents = [...shape.map((extent, d) => (blockMap.includes(d) ? extent / blocks[blockMap.indexOf(d)] : extent)), ...blocks];
@@ -51,20 +60,36 @@ function roundTrip(plan: Plan, dense: Float32Array): void {
 const some = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => ((i * 7) % 5 < 2 ? i + 1 : 0));
 
 test('2-D CSR, written out', () => {
-  const sparsity: Sparsity = { traversalOrder: [0, 1], blockMap: [], levels: [{ denseSize: 3 }, { segments: [0, 2, 2, 3], indices: [1, 3, 0] }] };
-  assert.equal(densify(Float32Array.of(5, 6, 7), { type: 'float32', shape: [3, 4], sparsity, where: 't' }), Float32Array.of(0, 5, 0, 6, 0, 0, 0, 0, 7, 0, 0, 0));
+  const sparsity: Sparsity = {
+    traversalOrder: [0, 1], blockMap: [], levels: [{ denseSize: 3 }, { segments: [0, 2, 2, 3], indices: [1, 3, 0] }],
+  };
+  assert.equal(
+    densify(Float32Array.of(5, 6, 7), { type: 'float32', shape: [3, 4], sparsity, where: 't' }),
+    Float32Array.of(0, 5, 0, 6, 0, 0, 0, 0, 7, 0, 0, 0),
+  );
 });
 
 test('columns first, written out, with u8 indices', () => {
-  const sparsity: Sparsity = { traversalOrder: [1, 0], blockMap: [], levels: [{ denseSize: 2 }, { segments: Uint8Array.of(0, 1, 3), indices: Uint8Array.of(2, 0, 1) }] };
-  assert.equal(densify(Float32Array.of(5, 6, 7), { type: 'float32', shape: [3, 2], sparsity, where: 't' }), Float32Array.of(0, 6, 0, 7, 5, 0));
+  const sparsity: Sparsity = {
+    traversalOrder: [1, 0],
+    blockMap: [],
+    levels: [{ denseSize: 2 }, { segments: Uint8Array.of(0, 1, 3), indices: Uint8Array.of(2, 0, 1) }],
+  };
+  assert.equal(
+    densify(Float32Array.of(5, 6, 7), { type: 'float32', shape: [3, 2], sparsity, where: 't' }), Float32Array.of(0, 6, 0, 7, 5, 0),
+  );
 });
 
 test('2x2 blocks, columns first inside, written out', () => {
   const sparsity: Sparsity = {
-    traversalOrder: [0, 1, 3, 2], blockMap: [0, 1], levels: [{ denseSize: 1 }, { segments: [0, 1], indices: [1] }, { denseSize: 2 }, { denseSize: 2 }],
+    traversalOrder: [0, 1, 3, 2],
+    blockMap: [0, 1],
+    levels: [{ denseSize: 1 }, { segments: [0, 1], indices: [1] }, { denseSize: 2 }, { denseSize: 2 }],
   };
-  assert.equal(densify(Float32Array.of(1, 2, 3, 4), { type: 'float32', shape: [2, 4], sparsity, where: 't' }), Float32Array.of(0, 0, 1, 3, 0, 0, 2, 4));
+  assert.equal(
+    densify(Float32Array.of(1, 2, 3, 4), { type: 'float32', shape: [2, 4], sparsity, where: 't' }),
+    Float32Array.of(0, 0, 1, 3, 0, 0, 2, 4),
+  );
 });
 
 const plans: Record<string, Plan> = {
@@ -74,7 +99,9 @@ const plans: Record<string, Plan> = {
   '4-D, other order': { shape: [3, 2, 4, 5], order: [2, 0, 3, 1], blockMap: [], blocks: [], sparse: [true, false, true, true] },
   'blocks 1x4': { shape: [3, 12], order: [0, 1, 2], blockMap: [1], blocks: [4], sparse: [false, true, false] },
   'blocks 4x4': { shape: [8, 12], order: [0, 1, 2, 3], blockMap: [0, 1], blocks: [4, 4], sparse: [false, true, false, false] },
-  'blocks 4x2, map and order turned': { shape: [8, 6], order: [1, 0, 3, 2], blockMap: [1, 0], blocks: [2, 4], sparse: [false, true, false, false] },
+  'blocks 4x2, map and order turned': {
+    shape: [8, 6], order: [1, 0, 3, 2], blockMap: [1, 0], blocks: [2, 4], sparse: [false, true, false, false],
+  },
   'sparse inside the block': { shape: [8, 6], order: [0, 1, 2], blockMap: [0], blocks: [4], sparse: [false, false, true] },
 };
 for (const [name, plan] of Object.entries(plans)) test(name, () => roundTrip(plan, some(sizeOf(plan.shape))));
@@ -86,7 +113,9 @@ test('any order, map, block and choice of levels gives back what was stored', ()
   })).chain(({ outer, blockMap }) => fc.record({
     outer: fc.constant(outer), blockMap: fc.constant(blockMap),
     blocks: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: blockMap.length, maxLength: blockMap.length }),
-    order: fc.shuffledSubarray(Array.from({ length: outer.length + blockMap.length }, (_, d) => d), { minLength: outer.length + blockMap.length }),
+    order: fc.shuffledSubarray(
+      Array.from({ length: outer.length + blockMap.length }, (_, d) => d), { minLength: outer.length + blockMap.length },
+    ),
     sparse: fc.array(fc.boolean(), { minLength: outer.length + blockMap.length, maxLength: outer.length + blockMap.length }),
     seed: fc.integer({ min: 1, max: 1000 }),
   }));
@@ -95,7 +124,10 @@ test('any order, map, block and choice of levels gives back what was stored', ()
     // A block's length must stand somewhere: in its own level or in the one outside.
     const told = blockMap.every((d, j) => !sparse[order.indexOf(outer.length + j)] || !sparse[order.indexOf(d)]);
     fc.pre(told);
-    roundTrip({ shape, order, blockMap, blocks, sparse }, Float32Array.from({ length: sizeOf(shape) }, (_, i) => ((i * seed) % 7 < 3 ? i + 1 : 0)));
+    roundTrip(
+      { shape, order, blockMap, blocks, sparse },
+      Float32Array.from({ length: sizeOf(shape) }, (_, i) => ((i * seed) % 7 < 3 ? i + 1 : 0)),
+    );
   }), { numRuns: 300 });
 });
 
@@ -117,12 +149,18 @@ const bad: Record<string, [Partial<Sparsity>, RegExp]> = {
   'negative index': [{ levels: [{ denseSize: 3 }, { segments: [0, 2, 2, 3], indices: [-1, 1, 0] }] }, /rising/],
   'values missing': [{ levels: [{ denseSize: 3 }, { segments: [0, 2, 2, 4], indices: [1, 3, 0, 1] }] }, /4 values/],
   'block that does not divide': [{ traversalOrder: [0, 1, 2], blockMap: [1], levels: [...good().levels, { denseSize: 3 }] }, /divides/],
-  'block of unknown length': [{ traversalOrder: [0, 1, 2], blockMap: [1], levels: [...good().levels, { segments: [0], indices: [] }] }, /divides/],
+  'block of unknown length': [
+    { traversalOrder: [0, 1, 2], blockMap: [1], levels: [...good().levels, { segments: [0], indices: [] }] }, /divides/,
+  ],
 };
 for (const [name, [change, message]] of Object.entries(bad)) {
   test(`refuses ${name}`, () => {
-    const run = () => densify(Float32Array.of(5, 6, 7), { type: 'float32', shape: [3, 4], sparsity: { ...good(), ...change }, where: 'weights' });
-    assert.throws(run, (e: unknown) => e instanceof BurinError && e.kind === 'file' && message.test(e.message) && e.message.startsWith('weights sparsity'));
+    const run = () =>
+      densify(Float32Array.of(5, 6, 7), { type: 'float32', shape: [3, 4], sparsity: { ...good(), ...change }, where: 'weights' });
+    assert.throws(
+      run,
+      (e: unknown) => e instanceof BurinError && e.kind === 'file' && message.test(e.message) && e.message.startsWith('weights sparsity'),
+    );
   });
 }
 

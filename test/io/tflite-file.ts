@@ -4,7 +4,8 @@ import type { DType, Tensor } from '../../src/tensor.ts';
 /** One field of a table; its key says how it is stored. */
 type Cell =
   | { byte: number } | { ubyte: number } | { int: number } | { uint: number } | { float: number } | { text: string }
-  | { bytes: Uint8Array } | { ints: readonly number[] } | { ushorts: readonly number[] } | { floats: readonly number[] } | { longs: readonly number[] }
+  | { bytes: Uint8Array } | { ints: readonly number[] } | { ushorts: readonly number[] }
+  | { floats: readonly number[] } | { longs: readonly number[] }
   | { table: Cells } | { tables: readonly Cells[] };
 export type Cells = Readonly<Record<number, Cell | undefined>>;
 
@@ -72,7 +73,12 @@ export const bytesOf = (data: ArrayBufferView): Uint8Array => new Uint8Array(dat
 
 /** A TensorFlow Lite file. */
 export function makeTflite(file: {
-  tensors: readonly Made[]; operators: readonly MadeOperator[]; inputs: readonly number[]; outputs: readonly number[]; identifier?: string; version?: number;
+  tensors: readonly Made[];
+  operators: readonly MadeOperator[];
+  inputs: readonly number[];
+  outputs: readonly number[];
+  identifier?: string;
+  version?: number;
 }): Uint8Array {
   const { tensors, operators, inputs, outputs, identifier = 'TFL3', version = 3 } = file;
   const builder = new Builder(1024);
@@ -84,9 +90,13 @@ export function makeTflite(file: {
     0: { uint: i }, 1: { ints: op.inputs }, 2: { ints: op.outputs },
     4: op.options && { table: op.options }, 5: op.customOptions && { bytes: op.customOptions },
   }));
-  const codes = operators.map(({ code, custom }): Cells => ({ 0: { byte: Math.min(code, 127) }, 3: { int: code }, 1: custom === undefined ? undefined : { text: custom } }));
+  const codes = operators.map(({ code, custom }): Cells => ({
+    0: { byte: Math.min(code, 127) }, 3: { int: code }, 1: custom === undefined ? undefined : { text: custom },
+  }));
   const buffers: Cells[] = [{}, ...tensors.map(({ data }): Cells => (data ? { 0: { bytes: bytesOf(data) } } : {}))];
-  const graph: Cells = { 0: { tables: tensorCells }, 1: { ints: inputs }, 2: { ints: outputs }, 3: { tables: operatorCells }, 4: { text: 'made' } };
+  const graph: Cells = {
+    0: { tables: tensorCells }, 1: { ints: inputs }, 2: { ints: outputs }, 3: { tables: operatorCells }, 4: { text: 'made' },
+  };
   const root = writeTable(builder, { 0: { uint: version }, 1: { tables: codes }, 2: { tables: [graph] }, 4: { tables: buffers } });
   builder.finish(root, identifier);
   return builder.asUint8Array();

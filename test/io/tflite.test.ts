@@ -22,7 +22,9 @@ const sunk = (graph: Graph): Graph => {
 };
 const sine = (graph: Graph): Record<string, Tensor> => {
   const [{ name, dims }] = graph.inputs;
-  return { [name]: new Tensor('float32', Float32Array.from({ length: sizeOf(dims as number[]) }, (_, i) => Math.sin(0.37 * i)), dims as number[]) };
+  return {
+    [name]: new Tensor('float32', Float32Array.from({ length: sizeOf(dims as number[]) }, (_, i) => Math.sin(0.37 * i)), dims as number[]),
+  };
 };
 
 test('the face detectors keep a Transpose only at the input and before the last Reshapes', () => {
@@ -84,21 +86,39 @@ const code = (name: string): number => operatorNames.indexOf(name);
 const input: Made = { name: 'x', dims: [1, 4] };
 const output: Made = { name: 'y', dims: [1, 4] };
 const one = (tensors: Made[], operator: Omit<MadeOperator, 'outputs'>): Uint8Array =>
-  makeTflite({ tensors: [...tensors, output], inputs: [0], outputs: [tensors.length], operators: [{ ...operator, outputs: [tensors.length] }] });
+  makeTflite({
+    tensors: [...tensors, output], inputs: [0], outputs: [tensors.length], operators: [{ ...operator, outputs: [tensors.length] }],
+  });
 const refuses = (bytes: Uint8Array, kind: string, message: RegExp): void =>
   assert.throws(() => readTflite(bytes), (e: unknown) => e instanceof BurinError && e.kind === kind && message.test(e.message));
 
 test('a quantised network is refused by the name of its tensor', () => {
   const quantization: Cells = { 2: { floats: [0.5] }, 3: { longs: [3] } };
   const weights: Made = { name: 'dense/weights', dims: [4, 4], type: 'int8', data: new Int8Array(16), quantization };
-  refuses(one([input, weights], { code: code('FULLY_CONNECTED'), inputs: [0, 1] }), 'unsupported', /operator 0 \(FULLY_CONNECTED\).*'dense\/weights'.*float32 or float16/);
-  refuses(one([{ ...input, type: 'int8', quantization }], { code: code('RELU'), inputs: [0] }), 'unsupported', /graph inputs.*quantised tensor 'x'/);
+  refuses(
+    one([input, weights], { code: code('FULLY_CONNECTED'), inputs: [0, 1] }), 'unsupported',
+    /operator 0 \(FULLY_CONNECTED\).*'dense\/weights'.*float32 or float16/,
+  );
+  refuses(
+    one([{ ...input, type: 'int8', quantization }], { code: code('RELU'), inputs: [0] }),
+    'unsupported', /graph inputs.*quantised tensor 'x'/,
+  );
 });
 
 test('quantised constants behind DEQUANTIZE become real numbers, one scale or one a channel', () => {
   const run = (quantization: Cells): Tensor => {
-    const tensors: Made[] = [input, { name: 'q', dims: [2, 4], type: 'int8', data: Int8Array.of(1, 2, 3, 4, 5, 6, 7, 8), quantization }, { name: 'real', dims: [2, 4] }, { name: 'y', dims: [1, 2] }];
-    const file = makeTflite({ tensors, inputs: [0], outputs: [3], operators: [{ code: code('DEQUANTIZE'), inputs: [1], outputs: [2] }, { code: code('FULLY_CONNECTED'), inputs: [0, 2], outputs: [3] }] });
+    const tensors: Made[] = [
+      input,
+      { name: 'q', dims: [2, 4], type: 'int8', data: Int8Array.of(1, 2, 3, 4, 5, 6, 7, 8), quantization },
+      { name: 'real', dims: [2, 4] },
+      { name: 'y', dims: [1, 2] },
+    ];
+    const file = makeTflite({
+      tensors,
+      inputs: [0],
+      outputs: [3],
+      operators: [{ code: code('DEQUANTIZE'), inputs: [1], outputs: [2] }, { code: code('FULLY_CONNECTED'), inputs: [0, 2], outputs: [3] }],
+    });
     return evaluate(readTflite(file), { x: new Tensor('float32', [1, 0, 0, 1], [1, 4]) }).y;
   };
   assert.equal(run({ 2: { floats: [0.5] }, 3: { longs: [1] } }).data, Float32Array.of(1.5, 5.5));
@@ -108,21 +128,45 @@ test('quantised constants behind DEQUANTIZE become real numbers, one scale or on
 test('float16 weights and sparse float16 weights are read at full width', () => {
   const sparsity: Cells = {
     0: { ints: [0, 1] },
-    2: { tables: [{ 0: { byte: 0 }, 1: { int: 2 } }, { 0: { byte: 1 }, 2: { ubyte: 2 }, 3: { table: { 0: { ushorts: [0, 1, 2] } } }, 4: { ubyte: 3 }, 5: { table: { 0: { bytes: Uint8Array.of(3, 0) } } } }] },
+    2: {
+      tables: [
+        { 0: { byte: 0 }, 1: { int: 2 } },
+        {
+          0: { byte: 1 },
+          2: { ubyte: 2 },
+          3: { table: { 0: { ushorts: [0, 1, 2] } } },
+          4: { ubyte: 3 },
+          5: { table: { 0: { bytes: Uint8Array.of(3, 0) } } },
+        },
+      ],
+    },
   };
   const half = { name: 'w', dims: [2, 4], half: true, data: Uint16Array.of(0x3c00, 0xc100), sparsity };
   const tensors: Made[] = [input, half, { name: 'dense', dims: [2, 4] }, { name: 'real', dims: [2, 4] }, { name: 'y', dims: [1, 2] }];
   const graph = readTflite(makeTflite({
     tensors, inputs: [0], outputs: [4],
-    operators: [{ code: code('DENSIFY'), inputs: [1], outputs: [2] }, { code: code('DEQUANTIZE'), inputs: [2], outputs: [3] }, { code: code('FULLY_CONNECTED'), inputs: [0, 3], outputs: [4] }],
+    operators: [
+      { code: code('DENSIFY'), inputs: [1], outputs: [2] },
+      { code: code('DEQUANTIZE'), inputs: [2], outputs: [3] },
+      { code: code('FULLY_CONNECTED'), inputs: [0, 3], outputs: [4] },
+    ],
   }));
   assert.equal(Array.from(graph.constants.get('w')!.data as Float32Array), [0, 0, 0, 1, -2.5, 0, 0, 0]);
   assert.is(graph.nodes.length, 1);
 });
 
 test('a dimension of -1 in the signature is free', () => {
-  const tensors: Made[] = [{ name: 'x', dims: [1, 5, 5, 2], signature: [-1, 5, 5, 2] }, made('w', new Tensor('float32', new Float32Array(24).fill(1), [3, 2, 2, 2])), { name: 'y', dims: [1, 3, 3, 3], signature: [-1, 3, 3, 3] }];
-  const graph = readTflite(makeTflite({ tensors, inputs: [0], outputs: [2], operators: [{ code: code('CONV_2D'), inputs: [0, 1], outputs: [2], options: { 1: { int: 2 }, 2: { int: 2 } } }] }));
+  const tensors: Made[] = [
+    { name: 'x', dims: [1, 5, 5, 2], signature: [-1, 5, 5, 2] },
+    made('w', new Tensor('float32', new Float32Array(24).fill(1), [3, 2, 2, 2])),
+    { name: 'y', dims: [1, 3, 3, 3], signature: [-1, 3, 3, 3] },
+  ];
+  const graph = readTflite(makeTflite({
+    tensors,
+    inputs: [0],
+    outputs: [2],
+    operators: [{ code: code('CONV_2D'), inputs: [0, 1], outputs: [2], options: { 1: { int: 2 }, 2: { int: 2 } } }],
+  }));
   assert.equal(graph.inputs[0].dims, ['x_dim0', 5, 5, 2]);
   assert.equal(evaluate(graph, { x: new Tensor('float32', new Float32Array(150).fill(1), [3, 5, 5, 2]) }).y.dims, [3, 3, 3, 3]);
 });
@@ -130,10 +174,16 @@ test('a dimension of -1 in the signature is free', () => {
 test('what is not supported or not a file says so', () => {
   refuses(one([input], { code: code('TOPK_V2'), inputs: [0] }), 'unsupported', /operator 0 \(TOPK_V2\): needs one of CONV_2D.*got TOPK_V2/);
   refuses(one([input], { code: code('QUANTIZE'), inputs: [0] }), 'unsupported', /QUANTIZE/);
-  refuses(one([input], { code: code('CUSTOM'), custom: 'MaxPoolingWithArgmax2D', inputs: [0] }), 'unsupported', /operator 0 \(CUSTOM 'MaxPoolingWithArgmax2D'\).*CUSTOM 'Convolution2DTransposeBias'/);
+  refuses(
+    one([input], { code: code('CUSTOM'), custom: 'MaxPoolingWithArgmax2D', inputs: [0] }), 'unsupported',
+    /operator 0 \(CUSTOM 'MaxPoolingWithArgmax2D'\).*CUSTOM 'Convolution2DTransposeBias'/,
+  );
   refuses(one([input], { code: 200, inputs: [0] }), 'unsupported', /operator code 200/);
   refuses(one([input], { code: code('RELU'), inputs: [7] }), 'file', /a tensor below 2/);
-  refuses(one([input, { name: 'late', dims: [1, 4] }], { code: code('RELU'), inputs: [1] }), 'file', /'late': needs data or an operator before/);
+  refuses(
+    one([input, { name: 'late', dims: [1, 4] }], { code: code('RELU'), inputs: [1] }),
+    'file', /'late': needs data or an operator before/,
+  );
   const file = { tensors: [input], inputs: [0], outputs: [0], operators: [] };
   refuses(makeTflite({ ...file, version: 2 }), 'file', /schema version 3, got 2/);
   refuses(makeTflite({ ...file, identifier: 'TFL2' }), 'file', /'TFL3'/);
@@ -162,20 +212,27 @@ test('damaged files give a graph or an error with a place, soon', () => {
   const started = performance.now();
   const damage = fc.record({
     sparse: fc.boolean(), cut: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
-    flips: fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 20 }),
+    flips: fc.array(
+      fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 20 },
+    ),
   });
   fc.assert(fc.property(damage, ({ sparse: isSparse, cut, flips }) => {
     const source = isSparse ? sparse : whole;
     const bytes = new Uint8Array(source.subarray(0, cut === null ? source.length : Math.floor(cut * source.length)));
     // Structure lies at the end of these files and in small parts; half of the flips aim there.
-    for (const [where, value] of flips) bytes[Math.floor(value % 2 ? bytes.length - 1 - where * Math.min(40000, bytes.length - 1) : where * (bytes.length - 1))] = value;
+    for (const [where, value] of flips) {
+      bytes[Math.floor(value % 2 ? bytes.length - 1 - where * Math.min(40000, bytes.length - 1) : where * (bytes.length - 1))] = value;
+    }
     survives(bytes);
   }), { numRuns: 150 });
   assert.ok(performance.now() - started < 30_000);
 });
 
 test('a small file survives every byte being anything', () => {
-  const small = one([input, made('w', new Tensor('float32', new Float32Array(16), [4, 4]))], { code: code('FULLY_CONNECTED'), inputs: [0, 1], options: { 0: { byte: 1 } } });
+  const small = one(
+    [input, made('w', new Tensor('float32', new Float32Array(16), [4, 4]))],
+    { code: code('FULLY_CONNECTED'), inputs: [0, 1], options: { 0: { byte: 1 } } },
+  );
   for (let at = 0; at < small.length; at++) {
     for (const value of [0, 1, 0x7f, 0x80, 0xff, small[at] ^ 1, small[at] + 4]) {
       const bytes = new Uint8Array(small);

@@ -12,7 +12,9 @@ const rowBlocks = [1, 2, 3, 4, 5, 6, 8, 9, 16].map((rows) => ({ rows, cols: 1 })
 const areas = [[1, 3], [1, 4], [2, 2], [4, 4], [4, 3], [6, 2], [8, 2], [16, 16]].map(([rows, cols]) => ({ rows, cols }));
 const windows = [[1, 2], [1, 4], [2, 4], [4, 8]].map(([keep, of]) => ({ rows: 1, cols: 1, keep, of }));
 const candidates: readonly (readonly [string, Block])[] = [
-  ['dense', single], ['csr', single], ...[...rowBlocks, ...areas].map((block) => ['bsr', block] as const), ...windows.map((block) => ['nm', block] as const),
+  ['dense', single], ['csr', single],
+  ...[...rowBlocks, ...areas].map((block) => ['bsr', block] as const),
+  ...windows.map((block) => ['nm', block] as const),
 ];
 
 /** Every way of storing that a kernel can run; a matrix × vector kernel of four rows takes blocks of four. */
@@ -42,11 +44,18 @@ export const layouts: Readonly<Record<Operand['pack'], (b: At, depth: number, co
     operand: (src) => ({ pack: 'pack_columns', job: { src, stride: depth * 4 } }),
   }),
   pack_taps: (b, depth, cols) => {
-    const outWidth = [3, 5, 2].find((n) => cols % n === 0 && cols > n) ?? cols, rowWidth = outWidth + 3, plane = (cols / outWidth) * rowWidth;
+    const outWidth = [3, 5, 2].find((n) => cols % n === 0 && cols > n) ?? cols;
+    const rowWidth = outWidth + 3;
+    const plane = (cols / outWidth) * rowWidth;
     const data = new Float32Array(depth * plane).fill(1e30);
-    for (let k = 0; k < depth; k++) for (let n = 0; n < cols; n++) data[k * plane + Math.floor(n / outWidth) * rowWidth + (n % outWidth)] = b(k, n);
+    for (let k = 0; k < depth; k++) {
+      for (let n = 0; n < cols; n++) data[k * plane + Math.floor(n / outWidth) * rowWidth + (n % outWidth)] = b(k, n);
+    }
     const offsets = Uint32Array.from({ length: depth }, (_, k) => k * plane * 4);
-    return { data, operand: (src, upload) => ({ pack: 'pack_taps', job: { src, offsets: upload(offsets), outWidth, rowStep: rowWidth * 4 } }) };
+    return {
+      data,
+      operand: (src, upload) => ({ pack: 'pack_taps', job: { src, offsets: upload(offsets), outWidth, rowStep: rowWidth * 4 } }),
+    };
   },
 };
 
@@ -63,7 +72,8 @@ export interface Trial {
 }
 
 /** Reproducible values in (−1, 1). */
-export const wave = (length: number, seed: number): Float32Array => new Float32Array(length).map((_, i) => Math.sin(1 + i * 0.731 + seed * 3.17));
+export const wave = (length: number, seed: number): Float32Array =>
+  new Float32Array(length).map((_, i) => Math.sin(1 + i * 0.731 + seed * 3.17));
 
 /** A device with its scratch memory full of NaN, so that reading what was not written shows. */
 export class Bench {
@@ -119,7 +129,9 @@ export class Bench {
 }
 
 /** The plain product, and the sum of magnitudes that its error is measured by. */
-function expected({ matrix: { rows, cols: depth, values }, cols }: Trial, b: At, bias?: Float32Array, residual?: (m: number, n: number) => number) {
+function expected(
+  { matrix: { rows, cols: depth, values }, cols }: Trial, b: At, bias?: Float32Array, residual?: (m: number, n: number) => number,
+) {
   const sums = new Float64Array(rows * cols), magnitudes = new Float64Array(rows * cols);
   for (let m = 0; m < rows; m++) {
     for (let n = 0; n < cols; n++) {
@@ -140,7 +152,8 @@ function expected({ matrix: { rows, cols: depth, values }, cols }: Trial, b: At,
 /** That one product is right within 4·√(K + 1)·2⁻²⁴ of the sum of magnitudes, and keeps to its memory. */
 export function checkProduct(bench: Bench, trial: Trial): void {
   const { choice, matrix, cols, pack, transposed = false, bias, residual, min = -Infinity, max = Infinity } = trial;
-  const { rows, cols: depth } = matrix, where = `${choice.kernel.name} ${choice.format} ${JSON.stringify(choice.block)} ${pack} ${rows}x${cols}x${depth}`;
+  const { rows, cols: depth } = matrix;
+  const where = `${choice.kernel.name} ${choice.format} ${JSON.stringify(choice.block)} ${pack} ${rows}x${cols}x${depth}`;
   const values = wave(depth * cols, 5), b: At = (k, n) => values[k * cols + n];
   const biases = bias ? wave(rows, 6) : undefined, residuals = residual ? wave(rows * cols, 7) : undefined;
   const place = (m: number, n: number): number => (transposed ? n * rows + m : m * cols + n);
@@ -151,7 +164,9 @@ export function checkProduct(bench: Bench, trial: Trial): void {
     const epilogue = { bias: biases && upload(biases), residual: residuals && upload(residuals), min, max };
     if (choice.kernel.op === 'spmv') return lowerVector(bench.context, { weight, choice, x: src, y: address, epilogue });
     const [rowStride, colStride] = transposed ? [4, rows * 4] : [cols * 4, 4];
-    return lowerProduct(bench.context, { weight, choice, cols, operand: operand(src, upload), place: { address, rowStride, colStride }, epilogue });
+    return lowerProduct(bench.context, {
+      weight, choice, cols, operand: operand(src, upload), place: { address, rowStride, colStride }, epilogue,
+    });
   }, where);
   const { sums, magnitudes } = expected(trial, b, biases, residuals && ((m, n) => residuals[place(m, n)]));
   const unit = 4 * Math.sqrt(depth + 1) * 2 ** -24;

@@ -11,18 +11,27 @@ import { Bench, checkProduct, choicesOf, layouts, wave, type Trial } from './ben
 
 /** M, N, K: tails of every tile, primes, single rows and columns, K in several blocks. */
 const sizes: readonly (readonly [number, number, number])[] = [
-  [1, 1, 1], [1, 8, 3], [2, 7, 5], [3, 13, 8], [5, 16, 31], [7, 31, 2], [8, 33, 16], [13, 47, 7], [6, 32, 33], [16, 5, 64], [33, 100, 13], [31, 64, 47], [4, 40, 700], [9, 11, 1500],
+  [1, 1, 1], [1, 8, 3], [2, 7, 5], [3, 13, 8], [5, 16, 31], [7, 31, 2], [8, 33, 16], [13, 47, 7],
+  [6, 32, 33], [16, 5, 64], [33, 100, 13], [31, 64, 47], [4, 40, 700], [9, 11, 1500],
 ];
 const fillings: Readonly<Record<string, (random: () => number, at: number) => boolean>> = {
   everything: () => true, third: (random) => random() < 0.33, one: (_, at) => at === 0, nothing: () => false,
 };
 const epilogues: readonly Partial<Trial>[] = [
-  {}, { bias: true }, { bias: true, residual: true, min: -0.3, max: 0.4 }, { residual: true, transposed: true }, { bias: true, transposed: true, max: 0.2 }, { min: 0 },
+  {},
+  { bias: true },
+  { bias: true, residual: true, min: -0.3, max: 0.4 },
+  { residual: true, transposed: true },
+  { bias: true, transposed: true, max: 0.2 },
+  { min: 0 },
 ];
 
 /** A weight whose zeros are what the block can use, K rounded up to whole blocks. */
 function weightFor(block: Block, rows: number, depth: number, filling: string): Matrix {
-  const step = block.of ?? block.cols, cols = Math.ceil(depth / step) * step, random = randomFrom(rows * 1000 + depth, filling), values = wave(rows * cols, 3);
+  const step = block.of ?? block.cols;
+  const cols = Math.ceil(depth / step) * step;
+  const random = randomFrom(rows * 1000 + depth, filling);
+  const values = wave(rows * cols, 3);
   const kept = new Map<string, boolean>();
   for (let at = 0; at < values.length; at++) {
     const [r, c] = [Math.floor(at / cols), at % cols], key = `${Math.floor(r / block.rows)} ${Math.floor(c / block.cols)}`;
@@ -30,7 +39,9 @@ function weightFor(block: Block, rows: number, depth: number, filling: string): 
     if (!kept.get(key)) values[at] = 0;
   }
   const { keep = 0, of } = block;
-  for (let at = 0; of && at < values.length; at += of) for (let i = at, n = 0; i < at + of; i++) if (values[i] !== 0 && ++n > keep) values[i] = 0;
+  for (let at = 0; of && at < values.length; at += of) {
+    for (let i = at, n = 0; i < at + of; i++) if (values[i] !== 0 && ++n > keep) values[i] = 0;
+  }
   return { rows, cols, values };
 }
 
@@ -42,9 +53,14 @@ function everySize(bench: Bench, kernel: Kernel): void {
   for (const choice of choicesOf(kernel)) {
     for (const [m, n, k] of sizes) {
       for (const pack of kernel.op === 'spmv' ? packs.slice(0, 1) : packs) {
-        const names = Object.keys(fillings), filling = names[[0, 1, 1, 2, 1, 0, 3][turn % 7]], { transposed, ...rest } = epilogues[turn++ % epilogues.length];
+        const names = Object.keys(fillings);
+        const filling = names[[0, 1, 1, 2, 1, 0, 3][turn % 7]];
+        const { transposed, ...rest } = epilogues[turn++ % epilogues.length];
         const vector = kernel.op === 'spmv';
-        checkProduct(bench, { choice, matrix: weightFor(choice.block, m, k, filling), cols: vector ? 1 : n, pack, ...rest, transposed: transposed && !vector });
+        checkProduct(bench, {
+          choice, matrix: weightFor(choice.block, m, k, filling), cols: vector ? 1 : n,
+          pack, ...rest, transposed: transposed && !vector,
+        });
       }
     }
   }
@@ -63,19 +79,27 @@ for (const simd of probe()) {
   test(`any kernel, shape, format and epilogue (${simd})`, () => {
     const bench = new Bench(backend), size = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 110 }));
     const any = fc.record({
-      kernel: fc.constantFrom(...weighted), at: fc.nat(100), m: size, n: size, k: size, pack: fc.constantFrom(...packs), filling: fc.constantFrom(...Object.keys(fillings)),
-      bias: fc.boolean(), residual: fc.boolean(), transposed: fc.boolean(), clamp: fc.constantFrom([-Infinity, Infinity], [0, Infinity], [-0.5, 0.5]),
+      kernel: fc.constantFrom(...weighted), at: fc.nat(100), m: size, n: size, k: size,
+      pack: fc.constantFrom(...packs), filling: fc.constantFrom(...Object.keys(fillings)),
+      bias: fc.boolean(), residual: fc.boolean(), transposed: fc.boolean(),
+      clamp: fc.constantFrom([-Infinity, Infinity], [0, Infinity], [-0.5, 0.5]),
     });
     fc.assert(fc.property(any, ({ kernel, at, m, n, k, pack, filling, bias, residual, transposed, clamp: [min, max] }) => {
       const choices = choicesOf(kernel), choice = choices[at % choices.length], vector = kernel.op === 'spmv';
-      checkProduct(bench, { choice, matrix: weightFor(choice.block, m, k, filling), cols: vector ? 1 : n, pack: vector ? 'pack_rows' : pack, bias, residual, transposed: transposed && !vector, min, max });
+      checkProduct(bench, {
+        choice, matrix: weightFor(choice.block, m, k, filling), cols: vector ? 1 : n,
+        pack: vector ? 'pack_rows' : pack, bias, residual, transposed: transposed && !vector, min, max,
+      });
     }), { numRuns: 300 });
   });
 
   test(`a vector longer than an index reaches (${simd})`, () => {
     for (const kernel of weighted.filter(({ op }) => op === 'spmv')) {
       for (const choice of choicesOf(kernel)) {
-        checkProduct(new Bench(backend), { choice, matrix: weightFor(choice.block, 5, 40000, 'third'), cols: 1, pack: 'pack_rows', bias: true, residual: true, min: -1, max: 1 });
+        checkProduct(new Bench(backend), {
+          choice, matrix: weightFor(choice.block, 5, 40000, 'third'), cols: 1,
+          pack: 'pack_rows', bias: true, residual: true, min: -1, max: 1,
+        });
       }
     }
   });

@@ -26,7 +26,8 @@ for (const simd of probe()) {
         const got = bench.run(channels * area, (dst) => [{
           kernel,
           job: {
-            src: bench.input(image), srcPlane: height * width * 4, dst, channels, multiplier: 1, outHeight, outWidth, rowStep: width * 4, taps: 9,
+            src: bench.input(image), srcPlane: height * width * 4, dst, channels,
+            multiplier: 1, outHeight, outWidth, rowStep: width * 4, taps: 9,
             offsets: bench.input(offsets), weights: bench.input(weights), bias: bench.input(biases), min: -Infinity, max: Infinity,
           },
         }], `${kernel} ${outWidth}`);
@@ -34,7 +35,9 @@ for (const simd of probe()) {
           const c = Math.floor(at / area), y = Math.floor((at % area) / outWidth), x = at % outWidth;
           const taps = Array.from(offsets, (offset) => image[(c * height + y) * width + x + offset / 4]);
           const want = plain(taps, Array.from(weights.subarray(c * 9, c * 9 + 9)), biases[c]);
-          if (!(Math.abs(value - want) <= 1e-5)) assert.unreachable(`${kernel} ${outWidth} wide [${c}, ${y}, ${x}]: expected ${want}, got ${value}`);
+          if (!(Math.abs(value - want) <= 1e-5)) {
+            assert.unreachable(`${kernel} ${outWidth} wide [${c}, ${y}, ${x}]: expected ${want}, got ${value}`);
+          }
         });
       }
     });

@@ -5,14 +5,17 @@ import type { KernelRow } from '../../src/measure/kernels.ts';
 import { benchPlace, efficiencyTable, kernelHead, kernelLine } from '../../src/report/kernels.ts';
 
 const row = (part: Partial<KernelRow>): KernelRow => ({
-  case: 'a', kernel: 'f32_csr_spmm_1x32', format: 'csr', mask: 'unstructured', m: 8, n: 8, k: 8, sparsity: 0.5, medianMs: 1, spread: 0.01, gflops: 20,
+  case: 'a', kernel: 'f32_csr_spmm_1x32', format: 'csr', mask: 'unstructured', m: 8, n: 8,
+  k: 8, sparsity: 0.5, medianMs: 1, spread: 0.01, gflops: 20,
   effectiveGflops: 40, efficiency: 0.5, peakFraction: 0.4, maxError: 1e-6, best: true, ...part,
 });
 
 test('geometric means are taken over the fastest kernel of each case', () => {
   const rows = [
     row({ efficiency: 0.4 }), row({ efficiency: 0.2, medianMs: 2 }), row({ case: 'b', efficiency: 0.9 }),
-    row({ case: 'c', sparsity: 0.904, efficiency: 0.5 }), row({ format: 'dense', efficiency: 1 }), row({ case: 'd', sparsity: 1, efficiency: 0 }),
+    row({ case: 'c', sparsity: 0.904, efficiency: 0.5 }),
+    row({ format: 'dense', efficiency: 1 }),
+    row({ case: 'd', sparsity: 1, efficiency: 0 }),
   ];
   const [curve, ...others] = efficiencyCurves(rows);
   assert.is(others.length, 0);
@@ -33,7 +36,10 @@ test('lines stand in columns, and the table says from where a format pays', () =
   const line = kernelLine(row({}));
   assert.is(line.indexOf('csr_spmm'), kernelHead.indexOf('kernel'));
   assert.match(line, /8×8×8 .* 1\.0e-6 .* 20\.0 +40\.0 +40 % +0\.500 \*$/);
-  const table = efficiencyTable([row({ efficiency: 0.4 }), row({ sparsity: 0.75, efficiency: 0.3 }), row({ format: 'nm 2:4', mask: '2:4', efficiency: 0.8 })], 120);
+  const table = efficiencyTable(
+    [row({ efficiency: 0.4 }), row({ sparsity: 0.75, efficiency: 0.3 }), row({ format: 'nm 2:4', mask: '2:4', efficiency: 0.8 })],
+    120,
+  );
   assert.match(table, /0\.40 \(0\.80×\) +0\.30 \(1\.20×\) +6[23] %/);
   assert.match(table, /2:4 +nm 2:4 +0\.80 \(1\.60×\) +below 50 %/);
   const environment = { runtime: 'node 24', engine: 'V8', cpu: 'a cpu', threads: 1, simd: 'relaxed' } as const;

@@ -5,7 +5,9 @@ import { createReference } from '../../src/backends/reference.ts';
 import { createWasm } from '../../src/backends/wasm.ts';
 import { countNonzero } from '../../src/formats/index.ts';
 import { calibrate } from '../../src/measure/calibrate.ts';
-import { cases, layerGraph, layers, maskedGraph, masks, productOf, sparsities, type BenchCase, type BenchLayer, type MaskName } from '../../src/measure/cases.ts';
+import {
+  cases, layerGraph, layers, maskedGraph, masks, productOf, sparsities, type BenchCase, type BenchLayer, type MaskName,
+} from '../../src/measure/cases.ts';
 import { fill } from '../../src/measure/feeds.ts';
 import { benchKernels, type KernelBench, type KernelRow, type Timer } from '../../src/measure/kernels.ts';
 import { errorAgainst, referenceOf } from '../../src/measure/reference.ts';
@@ -21,7 +23,9 @@ const tiny: readonly BenchLayer[] = [
   { ...small, layer: 'vector', kind: 'linear', kernel: 1, size: 1 },
 ];
 
-const caseOf = (layer: BenchLayer, mask: MaskName = 'unstructured', sparsity = 0.75): BenchCase => ({ name: `${layer.layer} ${mask} ${sparsity}`, layer, mask, sparsity, quick: true });
+const caseOf = (layer: BenchLayer, mask: MaskName = 'unstructured', sparsity = 0.75): BenchCase => ({
+  name: `${layer.layer} ${mask} ${sparsity}`, layer, mask, sparsity, quick: true,
+});
 
 /** Every task takes 2 ms, the first 1: no clock, no noise. */
 const fakeTimer: Timer = async (tasks) => Object.fromEntries(Object.entries(tasks).map(([name, task], i) => {
@@ -39,7 +43,10 @@ async function benchTiny(list: readonly BenchCase[], options: { all?: boolean } 
   }
 }
 
-const keys: readonly (keyof KernelRow)[] = ['case', 'kernel', 'm', 'n', 'k', 'sparsity', 'medianMs', 'spread', 'gflops', 'effectiveGflops', 'efficiency', 'peakFraction', 'maxError', 'format', 'mask', 'best'];
+const keys: readonly (keyof KernelRow)[] = [
+  'case', 'kernel', 'm', 'n', 'k', 'sparsity', 'medianMs', 'spread', 'gflops', 'effectiveGflops',
+  'efficiency', 'peakFraction', 'maxError', 'format', 'mask', 'best',
+];
 
 test('rows of tiny cases have every key, and numbers that are numbers', async () => {
   const masked = Object.keys(masks).flatMap((mask) => tiny.map((layer) => caseOf(layer, mask as MaskName, 0.75)));
@@ -48,7 +55,9 @@ test('rows of tiny cases have every key, and numbers that are numbers', async ()
   assert.is(environment.threads, 1);
   for (const row of rows) {
     assert.equal(Object.keys(row).sort(), [...keys].sort(), row.case);
-    for (const [key, value] of Object.entries(row)) if (typeof value === 'number') assert.ok(Number.isFinite(value) && value >= 0, `${row.case} ${key} ${value}`);
+    for (const [key, value] of Object.entries(row)) {
+      if (typeof value === 'number') assert.ok(Number.isFinite(value) && value >= 0, `${row.case} ${key} ${value}`);
+    }
   }
   for (const layer of tiny) {
     assert.is(rows.filter((row) => row.case === `test.${layer.layer} dense` && row.best).length, 1, layer.layer);
@@ -79,11 +88,16 @@ test('without `all` one kernel a format is left', async () => {
 /** A backend whose products lose their bias: quietly wrong. */
 function wrongBackend(backend: Backend, spoil: (field: string, value: FieldValue) => FieldValue): Backend {
   const spoiled = (call: Call): Call => ({
-    ...call, job: Object.fromEntries(Object.entries(call.job).map(([field, value]) => [field, typeof value === 'object' && 'job' in value ? spoiled(value) : spoil(field, value)])),
+    ...call,
+    job: Object.fromEntries(Object.entries(call.job).map(([field, value]) => [
+      field, typeof value === 'object' && 'job' in value ? spoiled(value) : spoil(field, value),
+    ])),
   });
   return {
     name: backend.name, simd: backend.simd, kernels: backend.kernels,
-    alloc: (bytes) => backend.alloc(bytes), free: (address) => backend.free(address), bytes: (address, length) => backend.bytes(address, length),
+    alloc: (bytes) => backend.alloc(bytes),
+    free: (address) => backend.free(address),
+    bytes: (address, length) => backend.bytes(address, length),
     program: (calls) => backend.program(calls.map(spoiled)), memory: () => backend.memory(), dispose: () => backend.dispose(),
   };
 }
@@ -93,7 +107,9 @@ test('a wrong kernel is refused before anything is timed', async () => {
   let timed = 0;
   const timer: Timer = async (tasks) => { timed++; return fakeTimer(tasks); };
   for (const layer of tiny) {
-    const error = await benchKernels([caseOf(layer)], { backend, timer }).then(() => undefined, (reason: unknown) => reason as { kind: string; message: string });
+    const error = await benchKernels([caseOf(layer)], { backend, timer }).then(
+      () => undefined, (reason: unknown) => reason as { kind: string; message: string },
+    );
     assert.is(error?.kind, 'device', layer.layer);
     assert.match(error!.message, /f32_dense.*reference.*a wrong kernel has no speed/);
   }

@@ -11,7 +11,9 @@ import { counted, denseLayers, fakeEdition, sparseLayers } from './fake.ts';
 
 const near = (a: number | null, b: number): void => assert.ok(a !== null && Math.abs(a - b) < 1e-9, `${a} is not ${b}`);
 
-const editions = (log: string[] = []) => ({ dense: fakeEdition(denseLayers, [1, 2, 3], log, 'd'), sparse: fakeEdition(sparseLayers, [1, 2, 3.0001], log, 's') });
+const editions = (log: string[] = []) => ({
+  dense: fakeEdition(denseLayers, [1, 2, 3], log, 'd'), sparse: fakeEdition(sparseLayers, [1, 2, 3.0001], log, 's'),
+});
 
 test('a report holds totals, layers and their ratios', async () => {
   const report = await compare({ model: 'm', ...editions(), counted, feeds: {}, samples: 12 });
@@ -54,15 +56,18 @@ test('editions take turns, and the first run of a turn is not counted', async ()
 
 test('a wrong kernel is not timed', async () => {
   const dense = fakeEdition(denseLayers, [1, 2, 3]);
-  for (const [output, message] of [[[1, 2, 3.5], /agree within 0\.00400, got a difference of 0\.500/], [[1, 2, NaN], /agree/], [[1, 2], /the same shape/]] as const) {
+  for (const [output, message] of [
+    [[1, 2, 3.5], /agree within 0\.00400, got a difference of 0\.500/], [[1, 2, NaN], /agree/], [[1, 2], /the same shape/],
+  ] as const) {
     const sparse = fakeEdition(sparseLayers, [...output]);
     const error = await compare({ model: 'm', dense, sparse, counted, feeds: {} }).then(() => undefined, (e: BurinError) => e);
     assert.is(error?.kind, 'device');
     assert.match(error!.message, message);
     assert.equal([...dense.asked, ...sparse.asked], []);
   }
-  const nan = await compare({ model: 'm', dense: fakeEdition(denseLayers, [NaN]), sparse: fakeEdition(sparseLayers, [NaN]), counted, feeds: {} })
-    .then(() => undefined, (e: BurinError) => e);
+  const nan = await compare({
+    model: 'm', dense: fakeEdition(denseLayers, [NaN]), sparse: fakeEdition(sparseLayers, [NaN]), counted, feeds: {},
+  }).then(() => undefined, (e: BurinError) => e);
   assert.match(nan?.message ?? '', /finite values to compare/);
 });
 
@@ -78,7 +83,8 @@ test('ratios without a finite value are null', () => {
   assert.equal([ratio(6, 3), ratio(0, 0), ratio(1, 0)], [2, 1, null]);
 });
 
-const curve = (...points: [number, number][]) => points.map(([sparsity, measured]) => ({ sparsity, theoretical: 1 / (1 - sparsity), measured }));
+const curve = (...points: [number, number][]) =>
+  points.map(([sparsity, measured]) => ({ sparsity, theoretical: 1 / (1 - sparsity), measured }));
 
 test('the break-even is where the curve crosses 1 for good', () => {
   near(breakEvenOf(curve([0, 0.5], [0.5, 0.9], [0.7, 1.1], [0.9, 3])), 0.6);

@@ -11,7 +11,9 @@ const graph = zooGraph('lenet-300-100');
 test('a pruned network is counted, compared and timed on the device', async () => {
   const stages = new Set<string>();
   const pruned = prune(graph, { sparsity: 0.75 }).graph;
-  const report = await measure(pruned, { ...quick, onProgress: ({ stage, done, total }) => { stages.add(stage); assert.ok(done <= total); } });
+  const report = await measure(pruned, {
+    ...quick, onProgress: ({ stage, done, total }) => { stages.add(stage); assert.ok(done <= total); },
+  });
   const { totals, layers } = report;
   assert.is(report.model, graph.name);
   assert.equal([totals.params, totals.macs.dense, totals.macs.masked], [266_610, 266_200, 66_550]);
@@ -31,7 +33,8 @@ test('whole sweeps come back in order, with the promise of each', async () => {
 });
 
 test('senseless options are refused before anything runs', async () => {
-  const problem = (promise: Promise<unknown>): Promise<BurinError | undefined> => promise.then(() => undefined, (error: BurinError) => error);
+  const problem = (promise: Promise<unknown>): Promise<BurinError | undefined> =>
+    promise.then(() => undefined, (error: BurinError) => error);
   assert.match((await problem(sweep(graph, [90])))!.message, /sparsities from 0 to 1, got 90/);
   assert.is((await problem(measure(graph, { ...quick, formats: ['zip'] })))?.kind, 'argument');
   assert.is((await problem(measure(graph, { ...quick, shapes: { input: [1, 2] } })))?.kind, 'shape');

@@ -17,7 +17,8 @@ test('quantiles are those of NumPy and R', () => {
 });
 
 test('a quantile lies within the values and grows with q', () => {
-  fc.assert(fc.property(fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1 }), fc.double({ min: 0, max: 1, noNaN: true }), (values, q) => {
+  const upTo = (max: number) => fc.double({ min: 0, max, noNaN: true });
+  fc.assert(fc.property(fc.array(upTo(1e6), { minLength: 1 }), upTo(1), (values, q) => {
     const value = quantile(values, q);
     assert.ok(value >= Math.min(...values) && value <= Math.max(...values) && value <= quantile(values, 1));
   }));

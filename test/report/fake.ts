@@ -3,7 +3,10 @@ import type { LayerReport, Report, Totals } from '../../src/measure/record.ts';
 
 const names = ['stem', 'block1', 'block2', 'block3', 'block4', 'block5', 'block6', 'block7', 'block8'];
 
-function layer(name: string, op: string, size: number, macs: number, options: { sparsity?: number; format?: string; efficiency?: number; rate?: number } = {}): LayerReport {
+function layer(
+  name: string, op: string, size: number, macs: number,
+  options: { sparsity?: number; format?: string; efficiency?: number; rate?: number } = {},
+): LayerReport {
   const { sparsity = 0, format = 'dense', efficiency = 1, rate = 25e6 } = options;
   const nnz = Math.round(size * (1 - sparsity));
   const theoreticalSpeedup = nnz ? size / nnz : macs ? null : 1;
@@ -11,9 +14,12 @@ function layer(name: string, op: string, size: number, macs: number, options: { 
   const measuredSpeedup = (theoreticalSpeedup ?? 50) * efficiency;
   const sparseMs = denseMs / measuredSpeedup;
   return {
-    name, op, shape: [1, 24, 96, 96], format, kernel: `f32_${format}_spmm_2x16_clamp`, sparsity, nnz, macs, denseMs, sparseMs, theoreticalSpeedup, measuredSpeedup,
+    name, op, shape: [1, 24, 96, 96], format, kernel: `f32_${format}_spmm_2x16_clamp`, sparsity,
+    nnz, macs, denseMs, sparseMs, theoreticalSpeedup, measuredSpeedup,
     efficiency: theoreticalSpeedup && measuredSpeedup / theoreticalSpeedup, spread: { denseMs: denseMs * 0.02, sparseMs: sparseMs * 0.02 },
-    candidates: nnz < size ? [{ format, kernel: 'f32', ms: sparseMs }, { format: format === 'dense' ? 'csr' : 'dense', kernel: 'f32', ms: denseMs }] : [],
+    candidates: nnz < size
+      ? [{ format, kernel: 'f32', ms: sparseMs }, { format: format === 'dense' ? 'csr' : 'dense', kernel: 'f32', ms: denseMs }]
+      : [],
   };
 }
 
@@ -42,7 +48,11 @@ function totalsOf(layers: readonly LayerReport[]): Totals {
 
 /** A report like that of a pruned detector, without a device. */
 export function fakeReport(changes: Partial<Report> = {}): Report {
-  const layers = [layer('model/stem & <first> conv', 'Conv', 864, 7.9e6, { rate: 12e6 }), ...names.flatMap(block), layer('model/gone', 'Conv', 1024, 1e6, { sparsity: 1, format: 'csr' })];
+  const layers = [
+    layer('model/stem & <first> conv', 'Conv', 864, 7.9e6, { rate: 12e6 }),
+    ...names.flatMap(block),
+    layer('model/gone', 'Conv', 1024, 1e6, { sparsity: 1, format: 'csr' }),
+  ];
   const totals = totalsOf(layers);
   return {
     model: 'face_detection_full_range_sparse',
@@ -61,7 +71,10 @@ export function fullReport(changes: Partial<Report> = {}): Report {
     pruning: { criterion: 'magnitude', granularity: 'weight', scope: 'layer', sparsity: 0.9 },
     curve: sparsities.map((s) => ({ sparsity: s, theoretical: 1 / (1 - s), measured: 1 / (0.22 + 1.25 * (1 - s)) })),
     breakEven: 0.376,
-    peers: [{ name: 'onnxruntime-web', version: '1.30.0', denseMs: 14.2, sparseMs: 14.1 }, { name: 'tfjs-wasm', version: '4.22.0', denseMs: 19.7, sparseMs: 19.9 }],
+    peers: [
+      { name: 'onnxruntime-web', version: '1.30.0', denseMs: 14.2, sparseMs: 14.1 },
+      { name: 'tfjs-wasm', version: '4.22.0', denseMs: 19.7, sparseMs: 19.9 },
+    ],
     ...changes,
   });
 }

@@ -67,7 +67,9 @@ test('a layer on the promise lies on the diagonal', () => {
 
 test('the curve shows both lines, the break-even and its axes', () => {
   const { text } = curvePlot(fullReport());
-  for (const part of ['promisedline', 'measuredline', 'break-even 38 %', 'zeros among the weights', 'speedup over dense']) assert.match(text, part);
+  for (const part of ['promisedline', 'measuredline', 'break-even 38 %', 'zeros among the weights', 'speedup over dense']) {
+    assert.match(text, part);
+  }
   assert.not.match(curvePlot(fullReport({ breakEven: null })).text, 'break-even');
   assert.match(pages.several, 'Sparse kernels pay from 38\u00a0% zeros on');
   assert.not.match(pages.one, 'More zeros, more speed?');
@@ -92,7 +94,13 @@ test('several models share one page with an overview that links to each', () => 
 
 test('a network without layers or without a promise still makes a page', () => {
   const { totals } = fakeReport();
-  const page = htmlPage([fakeReport({ layers: [], losses: [], totals: { ...totals, measuredSpeedup: null, efficiency: null, theoreticalSpeedup: { masked: null, effective: null, inBounds: null } } })]);
+  const page = htmlPage([
+    fakeReport({
+      layers: [],
+      losses: [],
+      totals: { ...totals, measuredSpeedup: null, efficiency: null, theoreticalSpeedup: { masked: null, effective: null, inBounds: null } },
+    }),
+  ]);
   assert.not.match(page, /\bNaN\b|undefined|Infinity/);
 });
 

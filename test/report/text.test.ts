@@ -21,11 +21,20 @@ test('numbers are short and never broken', () => {
 test('the headline says promise, gift and share', () => {
   const totals = { ...fakeReport().totals, measuredSpeedup: 1.45, efficiency: 0.72 };
   const masked = (value: number | null) => ({ ...totals.theoreticalSpeedup, masked: value });
-  assert.is(headline(fakeReport({ totals: { ...totals, theoreticalSpeedup: masked(2.01) } })), 'The mask promises 2.01×. This device gives 1.45×: 72 % of the promise.');
-  assert.match(headline(fakeReport({ totals: { ...totals, denseMs: 8, sparseMs: 10, measuredSpeedup: 0.8 } })), /gives 0\.80×, slower than without it:/);
+  assert.is(
+    headline(fakeReport({ totals: { ...totals, theoreticalSpeedup: masked(2.01) } })),
+    'The mask promises 2.01×. This device gives 1.45×: 72 % of the promise.',
+  );
+  assert.match(
+    headline(fakeReport({ totals: { ...totals, denseMs: 8, sparseMs: 10, measuredSpeedup: 0.8 } })),
+    /gives 0\.80×, slower than without it:/,
+  );
   const close = { ...totals, denseMs: 10, sparseMs: 9.9, measuredSpeedup: 1.01 };
   assert.match(headline(fakeReport({ totals: close })), /gives 1\.01×, which is within the noise:/);
-  assert.match(headline(fakeReport({ totals: { ...totals, theoreticalSpeedup: masked(null), efficiency: null } })), /Nothing of this network is left/);
+  assert.match(
+    headline(fakeReport({ totals: { ...totals, theoreticalSpeedup: masked(null), efficiency: null } })),
+    /Nothing of this network is left/,
+  );
   assert.match(headline(fakeReport({ totals: { ...totals, macs: { ...totals.macs, masked: totals.macs.dense } } })), /No weight/);
 });
 
@@ -36,7 +45,9 @@ test('the text fits the width and drops columns, not meaning', () => {
     assert.not.match(text, /\x1b/);
     const longest = Math.max(...text.split('\n').map((line) => [...line].length));
     assert.ok(longest <= width, `${longest} columns in ${width}`);
-    for (const word of ['dense ms', 'sparse ms', 'measured', 'masked', 'effective', 'in bounds', 'onnxruntime-web']) assert.match(text, word);
+    for (const word of ['dense ms', 'sparse ms', 'measured', 'masked', 'effective', 'in bounds', 'onnxruntime-web']) {
+      assert.match(text, word);
+    }
   }
   assert.match(reportText(fullReport(), { width: 200 }), /kernel/);
   assert.not.match(reportText(fullReport(), { width: 70 }), /kernel {2}/);
@@ -44,7 +55,8 @@ test('the text fits the width and drops columns, not meaning', () => {
 
 test('names lose what they share, and only that', () => {
   const [layer] = fakeReport().layers;
-  const named = (...names: string[]): string[] => withShortNames(fakeReport({ layers: names.map((name) => ({ ...layer, name })) })).layers.map((l) => l.name);
+  const named = (...names: string[]): string[] =>
+    withShortNames(fakeReport({ layers: names.map((name) => ({ ...layer, name })) })).layers.map((l) => l.name);
   assert.equal(named('m/n/a/x', 'm/n/b/x;m/n/c'), ['a/x', 'b/x']);
   assert.equal(named('m/a;x', 'm/a;y', 'm/b'), ['a;x', 'a;y', 'b']);
   assert.equal(named('conv1', 'conv2'), ['conv1', 'conv2']);
@@ -79,7 +91,9 @@ test('Markdown has tables with as many cells in every row', () => {
     const counts = new Set(block.split('\n').map(cells));
     assert.is(counts.size, 1, block.slice(0, 80));
   }
-  for (const title of ['Where the difference went', 'Speedup against sparsity', 'Other engines', 'Layers', 'How it was measured']) assert.match(text, `### ${title}`);
+  for (const title of ['Where the difference went', 'Speedup against sparsity', 'Other engines', 'Layers', 'How it was measured']) {
+    assert.match(text, `### ${title}`);
+  }
 });
 
 test('JSON carries the record that was agreed on', () => {
@@ -87,10 +101,16 @@ test('JSON carries the record that was agreed on', () => {
   assert.not.match(reportJson(fullReport()), broken);
   for (const key of ['model', 'environment', 'totals', 'layers']) assert.ok(key in report, key);
   for (const key of ['runtime', 'engine', 'cpu', 'threads', 'simd']) assert.ok(key in report.environment, key);
-  for (const key of ['params', 'nonzeroParams', 'compressionRatio', 'macs', 'theoreticalSpeedup', 'denseMs', 'sparseMs', 'measuredSpeedup', 'efficiency', 'maxAbsError']) {
+  for (const key of [
+    'params', 'nonzeroParams', 'compressionRatio', 'macs', 'theoreticalSpeedup', 'denseMs',
+    'sparseMs', 'measuredSpeedup', 'efficiency', 'maxAbsError',
+  ]) {
     assert.ok(key in report.totals, key);
   }
-  for (const key of ['name', 'op', 'shape', 'format', 'kernel', 'sparsity', 'nnz', 'macs', 'denseMs', 'sparseMs', 'theoreticalSpeedup', 'measuredSpeedup', 'efficiency']) {
+  for (const key of [
+    'name', 'op', 'shape', 'format', 'kernel', 'sparsity', 'nnz', 'macs', 'denseMs',
+    'sparseMs', 'theoreticalSpeedup', 'measuredSpeedup', 'efficiency',
+  ]) {
     assert.ok(report.layers.every((layer) => key in layer), key);
   }
   assert.equal(report, fullReport());

@@ -11,8 +11,9 @@ import { Tensor } from '../../src/tensor.ts';
 import { filled } from '../graph/call.ts';
 import { fixed, near, oneNode, oracle, shapesOf, type Fed } from './nodes.ts';
 
-/** Which weights of O × I × taps stay. */
-const masks: Readonly<Record<string, (random: () => number, at: { o: number; i: number; place: number }, memory: Map<string, boolean>) => boolean>> = {
+/** Whether a weight of O × I × taps stays. */
+type Stays = (random: () => number, at: { o: number; i: number; place: number }, memory: Map<string, boolean>) => boolean;
+const masks: Readonly<Record<string, Stays>> = {
   everything: () => true,
   nothing: () => false,
   one: (_, { place }) => place === 0,
@@ -28,7 +29,11 @@ function once(memory: Map<string, boolean>, key: string, random: () => number, s
 }
 
 function masked(dims: readonly number[], mask: string, seed: number): Tensor<Float32Array> {
-  const weight = filled(dims, seed), random = randomFrom(seed, mask), memory = new Map<string, boolean>(), [, inputs, ...window] = dims, taps = window.reduce((n, d) => n * d, 1);
+  const weight = filled(dims, seed);
+  const random = randomFrom(seed, mask);
+  const memory = new Map<string, boolean>();
+  const [, inputs, ...window] = dims;
+  const taps = window.reduce((n, d) => n * d, 1);
   weight.data.forEach((_, place) => {
     const at = { o: Math.floor(place / (inputs * taps)), i: Math.floor(place / taps) % inputs, place };
     if (!masks[mask](random.next, at, memory)) weight.data[place] = 0;
@@ -41,7 +46,8 @@ const tunes = ['predict', 'measure'] as const;
 
 /** No sparse format that was timed slower than dense may have been taken. */
 function chosenWell({ format, kernel, candidates }: LayerPlan): void {
-  const dense = candidates.filter((candidate) => candidate.format === 'dense'), taken = candidates.find((candidate) => candidate.kernel === kernel && format.startsWith(candidate.format));
+  const dense = candidates.filter((candidate) => candidate.format === 'dense');
+  const taken = candidates.find((candidate) => candidate.kernel === kernel && format.startsWith(candidate.format));
   if (candidates.length === 0 || dense.length === 0) return;
   assert.ok(taken && taken.ms <= Math.min(...dense.map(({ ms }) => ms)), `${format} ${kernel} among ${JSON.stringify(candidates)}`);
 }
@@ -51,11 +57,15 @@ async function everyWay(fed: Fed): Promise<void> {
   for (const tune of tunes) {
     for (const formats of allowed) {
       const session = await SparseSession.create(fed.graph, { tune, formats });
-      const [first, second] = [await session.run(fed.feeds), await session.run(fed.feeds)], [layer] = await session.prepare(shapesOf(fed.feeds));
+      const [first, second] = [await session.run(fed.feeds), await session.run(fed.feeds)];
+      const [layer] = await session.prepare(shapesOf(fed.feeds));
       session.release();
       near(first.y0, expected, `${tune} ${formats} ${layer.format} ${layer.kernel}`, 1e-4);
       assert.equal(second, first, 'two runs');
-      assert.ok(!formats || [...formats, 'dense'].some((format) => layer.format.startsWith(format)), `${layer.format} is not among ${formats}`);
+      assert.ok(
+        !formats || [...formats, 'dense'].some((format) => layer.format.startsWith(format)),
+        `${layer.format} is not among ${formats}`,
+      );
       chosenWell(layer);
     }
   }
@@ -65,12 +75,15 @@ const small = (min: number, max: number) => fc.integer({ min, max });
 
 test('random convolutions with random masks are right in every format', async () => {
   const any = fc.record({
-    mask: fc.constantFrom(...Object.keys(masks)), kernel: fc.tuple(small(1, 3), small(1, 3)), strides: fc.tuple(small(1, 3), small(1, 3)), dilations: fc.tuple(small(1, 2), small(1, 2)),
-    pads: fc.tuple(small(0, 2), small(0, 2), small(0, 2), small(0, 2)), image: fc.tuple(small(5, 9), small(5, 20)), batch: small(1, 2), group: fc.constantFrom(1, 1, 2),
+    mask: fc.constantFrom(...Object.keys(masks)), kernel: fc.tuple(small(1, 3), small(1, 3)),
+    strides: fc.tuple(small(1, 3), small(1, 3)), dilations: fc.tuple(small(1, 2), small(1, 2)),
+    pads: fc.tuple(small(0, 2), small(0, 2), small(0, 2), small(0, 2)),
+    image: fc.tuple(small(5, 9), small(5, 20)), batch: small(1, 2), group: fc.constantFrom(1, 1, 2),
     inputs: small(1, 9), filters: small(1, 12), bias: fc.boolean(), seed: fc.nat(99),
   });
   await fc.assert(fc.asyncProperty(any, async (c) => {
-    const weight = masked([c.filters * c.group, c.inputs, ...c.kernel], c.mask, c.seed), x = filled([c.batch, c.inputs * c.group, ...c.image], c.seed);
+    const weight = masked([c.filters * c.group, c.inputs, ...c.kernel], c.mask, c.seed);
+    const x = filled([c.batch, c.inputs * c.group, ...c.image], c.seed);
     const args = [x, fixed(weight), c.bias ? fixed(filled([c.filters * c.group], 1)) : undefined].filter((arg) => arg !== undefined);
     await everyWay(oneNode('Conv', { strides: c.strides, dilations: c.dilations, pads: c.pads, group: c.group }, args));
   }), { numRuns: 25 });
@@ -96,8 +109,11 @@ test('what is chosen for a grouped convolution fits every group', async () => {
 
 const { kernels } = await createWasm();
 const matrixOf = (rows: number, cols: number, mask: string): Matrix => ({ rows, cols, values: masked([rows, cols], mask, 1).data });
-const formatsOf = (matrix: Matrix, formats?: readonly string[]): string[] =>
-  [...new Set(choicesFor(kernels, matrix, { cols: 100, vector: false }, { formats }).map(({ format, block }) => (block.of ? `${block.keep}:${block.of}` : `${format} ${block.rows}x${block.cols}`)))];
+const formatsOf = (matrix: Matrix, formats?: readonly string[]): string[] => {
+  const choices = choicesFor(kernels, matrix, { cols: 100, vector: false }, { formats });
+  return [...new Set(choices.map(({ format, block }) =>
+    (block.of ? `${block.keep}:${block.of}` : `${format} ${block.rows}x${block.cols}`)))];
+};
 
 test('what is worth trying follows from the zeros', () => {
   assert.equal(formatsOf(matrixOf(16, 16, 'everything')), ['dense 1x1']);
@@ -123,8 +139,11 @@ test('dense wins unless a sparse candidate is clearly faster', () => {
 });
 
 test('predictions are positive and prefer sparse where little is left', () => {
-  const ms = (mask: string, format: string): number =>
-    Math.min(...choicesFor(kernels, matrixOf(64, 64, mask), { cols: 100, vector: false }).filter((choice) => choice.format === format).map((choice) => predict(choice, matrixOf(64, 64, mask), 100)));
+  const ms = (mask: string, format: string): number => {
+    const matrix = matrixOf(64, 64, mask);
+    const choices = choicesFor(kernels, matrix, { cols: 100, vector: false }).filter((choice) => choice.format === format);
+    return Math.min(...choices.map((choice) => predict(choice, matrix, 100)));
+  };
   assert.ok(ms('one', 'csr') > 0 && ms('one', 'csr') < ms('one', 'dense') / 10);
   assert.ok(ms('2 of 4', 'csr') > 0.5 * ms('2 of 4', 'dense'));
 });

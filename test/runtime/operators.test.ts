@@ -8,7 +8,12 @@ import { agrees, devices, fixed, near, oneNode, oracle, runOnce, type Argument }
 
 // Every operator that has kernels, and what is left to the host, on every device against the plain loops.
 
-interface Case { readonly args: readonly Argument[]; readonly attrs?: Readonly<Record<string, Attr>>; readonly outputs?: number; readonly host?: boolean }
+interface Case {
+  readonly args: readonly Argument[];
+  readonly attrs?: Readonly<Record<string, Attr>>;
+  readonly outputs?: number;
+  readonly host?: boolean;
+}
 
 const seen = new Set<string>(['Conv', 'ConvTranspose', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool']);
 
@@ -22,7 +27,8 @@ const y = (...dims: number[]): Tensor<Float32Array> => filled(dims, 2);
 const w = (...dims: number[]): Argument => fixed(filled(dims, 3));
 const ints = (...values: number[]): Argument => fixed(new Tensor('int64', values));
 const floats = (...values: number[]): Argument => fixed(new Tensor('float32', values));
-const scaled = (tensor: Tensor<Float32Array>, factor: number): Tensor => new Tensor('float32', tensor.data.map((v) => v * factor), tensor.dims);
+const scaled = (tensor: Tensor<Float32Array>, factor: number): Tensor =>
+  new Tensor('float32', tensor.data.map((v) => v * factor), tensor.dims);
 const positive = (tensor: Tensor<Float32Array>): Tensor => new Tensor('float32', tensor.data.map((v) => Math.abs(v) + 0.1), tensor.dims);
 
 const linears: Readonly<Record<string, Case>> = {
@@ -40,9 +46,14 @@ const linears: Readonly<Record<string, Case>> = {
 for (const [name, given] of Object.entries(linears)) check('Linear', name, given);
 
 const products: Readonly<Record<string, readonly [Shape, Shape]>> = {
-  'of matrices': [[5, 7], [7, 9]], 'of one element': [[1, 1], [1, 1]], 'row by column': [[1, 40], [40, 1]], 'column by row': [[13, 1], [1, 17]],
+  'of matrices': [[5, 7], [7, 9]],
+  'of one element': [[1, 1], [1, 1]],
+  'row by column': [[1, 40], [40, 1]],
+  'column by row': [[13, 1], [1, 17]],
   'of batches': [[2, 3, 5, 7], [2, 3, 7, 9]], 'one against a batch': [[5, 7], [4, 7, 3]], 'a batch against one': [[4, 5, 7], [7, 33]],
-  'of broadcast batches': [[2, 1, 5, 7], [3, 7, 4]], 'of both broadcast': [[2, 1, 3, 2], [1, 4, 2, 5]], 'with a long K': [[7, 3000], [3000, 10]],
+  'of broadcast batches': [[2, 1, 5, 7], [3, 7, 4]],
+  'of both broadcast': [[2, 1, 3, 2], [1, 4, 2, 5]],
+  'with a long K': [[7, 3000], [3000, 10]],
 };
 for (const [name, [a, b]] of Object.entries(products)) check('MatMul', name, { args: [x(...a), y(...b)] }, 1e-4);
 check('MatMul', 'with a constant', { args: [x(3, 4), w(4, 5)] });
@@ -50,7 +61,10 @@ check('MatMul', 'of vectors', { args: [x(6), y(6, 2)], host: true });
 check('MatMul', 'of nothing', { args: [x(2, 0), y(0, 3)], host: true });
 
 for (const [transA, transB] of [[0, 0], [0, 1], [1, 0], [1, 1]]) {
-  check('Gemm', `transA ${transA}, transB ${transB}`, { args: [transA ? x(7, 5) : x(5, 7), transB ? y(9, 7) : y(7, 9)], attrs: { transA, transB } });
+  check(
+    'Gemm', `transA ${transA}, transB ${transB}`,
+    { args: [transA ? x(7, 5) : x(5, 7), transB ? y(9, 7) : y(7, 9)], attrs: { transA, transB } },
+  );
 }
 check('Gemm', 'with a bias', { args: [x(5, 7), w(7, 9), w(9)] });
 check('Gemm', 'of computed matrices with a bias', { args: [x(5, 7), y(7, 9), w(9)], host: true });
@@ -59,13 +73,26 @@ check('Gemm', 'of nothing', { args: [x(2, 0), y(0, 3)], host: true });
 
 const unaries: Readonly<Record<string, Record<string, Case>>> = {
   Relu: { plain: { args: [x(2, 3, 5)] } },
-  Clip: { 'both ends': { args: [x(31), floats(-0.2), floats(0.5)] }, 'low end': { args: [x(4), floats(0.1)] }, 'high end': { args: [x(4), undefined, floats(0.1)] }, 'low above high': { args: [x(9), floats(0.5), floats(-0.5)] } },
-  LeakyRelu: { plain: { args: [x(7)] }, alpha: { args: [x(7)], attrs: { alpha: 0.3 } }, 'negative alpha': { args: [x(7)], attrs: { alpha: -2 } } },
+  Clip: {
+    'both ends': { args: [x(31), floats(-0.2), floats(0.5)] },
+    'low end': { args: [x(4), floats(0.1)] },
+    'high end': { args: [x(4), undefined, floats(0.1)] },
+    'low above high': { args: [x(9), floats(0.5), floats(-0.5)] },
+  },
+  LeakyRelu: {
+    plain: { args: [x(7)] },
+    alpha: { args: [x(7)], attrs: { alpha: 0.3 } },
+    'negative alpha': { args: [x(7)], attrs: { alpha: -2 } },
+  },
   HardSigmoid: { plain: { args: [scaled(x(33), 5)] }, parameters: { args: [x(5)], attrs: { alpha: 1.5, beta: 0.1 } } },
   HardSwish: { plain: { args: [scaled(x(33), 6)] } },
   Sigmoid: { plain: { args: [scaled(x(40), 8)] }, 'far out': { args: [new Tensor('float32', [-200, -90, 90, 200, 0])] } },
   Swish: { plain: { args: [scaled(x(40), 8)] }, alpha: { args: [x(5)], attrs: { alpha: 1.7 } } },
-  Tanh: { plain: { args: [scaled(x(40), 3)] }, small: { args: [scaled(x(40), 0.2)] }, 'far out': { args: [new Tensor('float32', [-100, 100, 1e-6, -20])] } },
+  Tanh: {
+    plain: { args: [scaled(x(40), 3)] },
+    small: { args: [scaled(x(40), 0.2)] },
+    'far out': { args: [new Tensor('float32', [-100, 100, 1e-6, -20])] },
+  },
   Exp: { plain: { args: [scaled(x(40), 10)] }, ends: { args: [new Tensor('float32', [88, 89, 100, -86, -200, 0])] } },
   Erf: { plain: { args: [scaled(x(40), 3)] } },
   Sqrt: { plain: { args: [positive(x(9))] }, 'of negatives': { args: [x(9)] } },
@@ -79,11 +106,15 @@ check('Abs', 'of int32', { args: [new Tensor('int32', [-3, 4])], host: true });
 check('Clip', 'with computed ends', { args: [x(4), new Tensor('float32', [0], []), undefined], host: true });
 
 const shapes: readonly (readonly [Shape, Shape])[] = [
-  [[3, 5], [3, 5]], [[3, 5], []], [[], [3, 5]], [[], []], [[1], [7]], [[2, 3, 4, 5], [5]], [[2, 3, 4, 5], [3, 1, 1]], [[2, 3, 4, 5], [1, 3, 1, 1]], [[2, 3, 4, 5], [2, 1, 4, 1]],
-  [[4, 1, 5], [3, 1]], [[1, 7], [6, 1]], [[2, 3, 5, 7], [2, 3, 1, 1]], [[2, 1, 3, 1, 2], [2, 2, 1, 3, 2]], [[13], [13]], [[1, 1, 1, 1], [1, 1]], [[0, 3], [3]],
+  [[3, 5], [3, 5]], [[3, 5], []], [[], [3, 5]], [[], []], [[1], [7]], [[2, 3, 4, 5], [5]],
+  [[2, 3, 4, 5], [3, 1, 1]], [[2, 3, 4, 5], [1, 3, 1, 1]], [[2, 3, 4, 5], [2, 1, 4, 1]],
+  [[4, 1, 5], [3, 1]], [[1, 7], [6, 1]], [[2, 3, 5, 7], [2, 3, 1, 1]],
+  [[2, 1, 3, 1, 2], [2, 2, 1, 3, 2]], [[13], [13]], [[1, 1, 1, 1], [1, 1]], [[0, 3], [3]],
 ];
 for (const op of ['Add', 'Sub', 'Mul', 'Div', 'Min', 'Max', 'Sum']) {
-  for (const [a, b] of shapes) check(op, `[${a}] and [${b}]`, { args: [x(...a), op === 'Div' ? positive(y(...b)) : y(...b)], host: a.length > 4 });
+  for (const [a, b] of shapes) {
+    check(op, `[${a}] and [${b}]`, { args: [x(...a), op === 'Div' ? positive(y(...b)) : y(...b)], host: a.length > 4 });
+  }
 }
 check('Add', 'with a constant and a clamp', { args: [x(2, 3, 9), w(3, 1)], attrs: { min: -0.3, max: 0.4 } });
 check('Add', 'of one value to itself', { args: [x(2, 3), x(2, 3)] });
@@ -93,7 +124,9 @@ for (const op of ['Sum', 'Max', 'Min']) check(op, 'of three', { args: [x(2, 3), 
 for (const slope of [[1], [3, 1, 1], [2, 3, 4, 5], [5]]) check('PRelu', `with a slope [${slope}]`, { args: [x(2, 3, 4, 5), w(...slope)] });
 
 for (const shape of [[7], [1, 5], [4, 33], [2, 3, 4, 5], [3, 1, 2], [2, 6625]]) {
-  for (const axis of [...shape.keys(), -1]) check('Softmax', `[${shape}] along ${axis}`, { args: [scaled(filled(shape, 1), 6)], attrs: { axis } });
+  for (const axis of [...shape.keys(), -1]) {
+    check('Softmax', `[${shape}] along ${axis}`, { args: [scaled(filled(shape, 1), 6)], attrs: { axis } });
+  }
 }
 check('Softmax', 'of large numbers', { args: [new Tensor('float32', [1000, 1001, -1000, 88, 999, 1])] });
 
@@ -109,7 +142,10 @@ const modes = ['half_pixel', 'asymmetric', 'align_corners', 'pytorch_half_pixel'
 for (const mode of ['nearest', 'linear']) {
   for (const coordinate_transformation_mode of modes) {
     for (const scales of [[1, 1, 2, 2], [1, 1, 0.5, 0.6], [1, 1, 1, 3], [1, 1, 2.5, 1]]) {
-      check('Resize', `${mode} ${coordinate_transformation_mode} by ${scales}`, { args: [x(2, 3, 5, 7), undefined, floats(...scales)], attrs: { mode, coordinate_transformation_mode } });
+      check(
+        'Resize', `${mode} ${coordinate_transformation_mode} by ${scales}`,
+        { args: [x(2, 3, 5, 7), undefined, floats(...scales)], attrs: { mode, coordinate_transformation_mode } },
+      );
     }
   }
   check('Resize', `${mode} to a size`, { args: [x(1, 2, 4, 5), undefined, undefined, ints(1, 2, 9, 3)], attrs: { mode } });
@@ -134,13 +170,28 @@ const moves: Readonly<Record<string, (t: (...dims: number[]) => Tensor) => Recor
     'two of five': { args: [t(2, 3, 2, 3, 2)], attrs: { perm: [0, 3, 2, 1, 4] } }, 'no axis': { args: [t()] },
   }),
   Slice: (t) => ({
-    'of rows and columns': { args: [t(6, 7), ints(1, 2), ints(5, 6)] }, 'with steps': { args: [t(9, 10), ints(1, 0), ints(9, 10), ints(0, 1), ints(2, 3)] },
-    'backwards': { args: [t(5, 4), ints(-1), ints(-6), ints(0), ints(-1)] }, 'of the middle axis': { args: [t(2, 6, 3), ints(2), ints(5), ints(1)] },
+    'of rows and columns': { args: [t(6, 7), ints(1, 2), ints(5, 6)] },
+    'with steps': { args: [t(9, 10), ints(1, 0), ints(9, 10), ints(0, 1), ints(2, 3)] },
+    'backwards': { args: [t(5, 4), ints(-1), ints(-6), ints(0), ints(-1)] },
+    'of the middle axis': { args: [t(2, 6, 3), ints(2), ints(5), ints(1)] },
   }),
-  Concat: (t) => ({ 'of three': { args: [t(2, 1, 3), t(2, 4, 3), t(2, 2, 3)], attrs: { axis: 1 } }, 'of columns': { args: [t(3, 1), t(3, 2)], attrs: { axis: -1 } }, 'of one': { args: [t(3, 1)], attrs: { axis: 0 } } }),
-  Split: (t) => ({ 'by sizes': { args: [t(2, 7, 3), ints(1, 4, 2)], attrs: { axis: 1 }, outputs: 3 }, 'evenly': { args: [t(6, 5)], attrs: { axis: 0, num_outputs: 2 }, outputs: 2 } }),
-  Expand: (t) => ({ 'a row': { args: [t(3), ints(4, 3)] }, 'two axes': { args: [t(2, 1, 3, 1), ints(2, 2, 3, 5)] }, 'a scalar': { args: [t(), ints(2, 2)] } }),
-  DepthToSpace: (t) => ({ DCR: { args: [t(2, 8, 2, 3)], attrs: { blocksize: 2 } }, CRD: { args: [t(1, 18, 2, 3)], attrs: { blocksize: 3, mode: 'CRD' } } }),
+  Concat: (t) => ({
+    'of three': { args: [t(2, 1, 3), t(2, 4, 3), t(2, 2, 3)], attrs: { axis: 1 } },
+    'of columns': { args: [t(3, 1), t(3, 2)], attrs: { axis: -1 } },
+    'of one': { args: [t(3, 1)], attrs: { axis: 0 } },
+  }),
+  Split: (t) => ({
+    'by sizes': { args: [t(2, 7, 3), ints(1, 4, 2)], attrs: { axis: 1 }, outputs: 3 },
+    'evenly': { args: [t(6, 5)], attrs: { axis: 0, num_outputs: 2 }, outputs: 2 },
+  }),
+  Expand: (t) => ({
+    'a row': { args: [t(3), ints(4, 3)] },
+    'two axes': { args: [t(2, 1, 3, 1), ints(2, 2, 3, 5)] },
+    'a scalar': { args: [t(), ints(2, 2)] },
+  }),
+  DepthToSpace: (t) => ({
+    DCR: { args: [t(2, 8, 2, 3)], attrs: { blocksize: 2 } }, CRD: { args: [t(1, 18, 2, 3)], attrs: { blocksize: 3, mode: 'CRD' } },
+  }),
   SpaceToDepth: (t) => ({ 'of 2': { args: [t(2, 3, 4, 6)], attrs: { blocksize: 2 } } }),
 };
 for (const [op, of] of Object.entries(moves)) {
@@ -164,7 +215,8 @@ test('every lowering is tested here or with the windows', () => {
 /** A chain of nodes, each reading what the one before made (or what it names). */
 function chain(dims: Shape, outputs: readonly string[], ...nodes: readonly Omit<Node, 'name'>[]): Graph {
   const constants = new Map<string, Tensor>([
-    ['flat', new Tensor('int64', [-1])], ['square', new Tensor('int64', [4, 6])], ['axis', new Tensor('int64', [0])], ['k', filled([2, 3], 5)],
+    ['flat', new Tensor('int64', [-1])], ['square', new Tensor('int64', [4, 6])],
+    ['axis', new Tensor('int64', [0])], ['k', filled([2, 3], 5)],
   ]);
   return {
     name: 'chain', inputs: [{ name: 'x', type: 'float32', dims }], outputs: outputs.map((name) => ({ name, type: 'float32', dims: [] })),
@@ -177,7 +229,8 @@ const aliasing: Readonly<Record<string, Graph>> = {
   'a chain of views of the input is the output': chain([2, 3, 4], ['c'], ...views),
   'input, views of it and what is made of them are outputs': chain([2, 3, 4], ['x', 'a', 'c', 'd'], ...views, step('Relu', ['b'], 'd')),
   'a view outlives what is made after it': chain([2, 3, 4], ['f'],
-    step('Relu', ['x'], 'r'), step('Flatten', ['r'], 'v'), step('Neg', ['r'], 'n'), step('Exp', ['n'], 'e'), step('Flatten', ['e'], 'g'), step('Add', ['v', 'g'], 'f')),
+    step('Relu', ['x'], 'r'), step('Flatten', ['r'], 'v'), step('Neg', ['r'], 'n'), step('Exp', ['n'], 'e'),
+    step('Flatten', ['e'], 'g'), step('Add', ['v', 'g'], 'f')),
   'an output that is a constant': chain([2, 3], ['k', 'y'], step('Add', ['x', 'k'], 'y')),
   'a view of a constant': chain([2, 3], ['s', 'y'], step('Squeeze', ['k'], 's'), step('Mul', ['x', 's'], 'y')),
   'one value twice': chain([2, 3], ['y', 'z'], step('Identity', ['x'], 'i'), step('Mul', ['i', 'x'], 'y'), step('Dropout', ['y'], 'z')),
@@ -197,7 +250,9 @@ for (const [name, graph] of Object.entries(aliasing)) {
 /** One weight read in two ways: each reading packs it for itself. */
 const shared: Readonly<Record<string, readonly Omit<Node, 'name'>[]>> = {
   'a convolution and a transposed one': [step('Conv', ['x', 'w'], 'a'), step('ConvTranspose', ['x', 'w'], 'b')],
-  'a convolution and a grouped one': [step('Conv', ['x', 'w'], 'a'), step('Concat', ['x', 'x'], 'xx', { axis: 1 }), step('Conv', ['xx', 'w'], 'b', { group: 2 })],
+  'a convolution and a grouped one': [
+    step('Conv', ['x', 'w'], 'a'), step('Concat', ['x', 'x'], 'xx', { axis: 1 }), step('Conv', ['xx', 'w'], 'b', { group: 2 }),
+  ],
 };
 for (const [name, nodes] of Object.entries(shared)) {
   test(`one weight for ${name}`, () => {
@@ -207,18 +262,26 @@ for (const [name, nodes] of Object.entries(shared)) {
 }
 
 const unusual = new Tensor('float32', [NaN, -Infinity, Infinity, -0, 1, -2, 3e38, NaN, 0.5]);
-for (const op of ['Relu', 'LeakyRelu', 'HardSigmoid', 'HardSwish', 'Sigmoid', 'Tanh', 'Exp', 'Erf', 'Sqrt', 'Reciprocal', 'Abs', 'Neg', 'Softmax', 'Swish', 'Clip']) {
+for (const op of [
+  'Relu', 'LeakyRelu', 'HardSigmoid', 'HardSwish', 'Sigmoid', 'Tanh', 'Exp', 'Erf',
+  'Sqrt', 'Reciprocal', 'Abs', 'Neg', 'Softmax', 'Swish', 'Clip',
+]) {
   test(`${op} treats NaN and infinities like the plain loops`, () => agrees(oneNode(op, {}, [unusual])));
 }
 for (const op of ['Add', 'Sub', 'Mul', 'Div', 'Min', 'Max', 'PRelu']) {
-  test(`${op} treats NaN and infinities like the plain loops`, () => agrees(oneNode(op, {}, [unusual, op === 'PRelu' ? fixed(filled([9], 3)) : filled([9], 3)])));
+  test(
+    `${op} treats NaN and infinities like the plain loops`,
+    () => agrees(oneNode(op, {}, [unusual, op === 'PRelu' ? fixed(filled([9], 3)) : filled([9], 3)])),
+  );
 }
 test('NaN passes through products, pools and reductions as in the plain loops', async () => {
   const image = filled([1, 2, 5, 6], 1);
   image.data[7] = NaN;
   for (const [op, attrs, args] of [
-    ['Conv', { pads: [1, 1, 1, 1], min: 0, max: 6 }, [w(3, 2, 3, 3)]], ['Conv', { group: 2 }, [w(2, 1, 3, 3)]], ['MaxPool', { kernel_shape: [2, 2] }, []],
-    ['AveragePool', { kernel_shape: [2, 2] }, []], ['GlobalAveragePool', {}, []], ['ReduceMax', {}, [ints(1)]], ['ReduceMax', {}, [ints(3)]], ['ConvTranspose', {}, [w(2, 2, 2, 2)]],
+    ['Conv', { pads: [1, 1, 1, 1], min: 0, max: 6 }, [w(3, 2, 3, 3)]],
+    ['Conv', { group: 2 }, [w(2, 1, 3, 3)]], ['MaxPool', { kernel_shape: [2, 2] }, []],
+    ['AveragePool', { kernel_shape: [2, 2] }, []], ['GlobalAveragePool', {}, []],
+    ['ReduceMax', {}, [ints(1)]], ['ReduceMax', {}, [ints(3)]], ['ConvTranspose', {}, [w(2, 2, 2, 2)]],
   ] as const) await agrees(oneNode(op, attrs, [image, ...args]));
   assert.ok(Number.isNaN(numbersOf(image)[7]));
 });

@@ -63,14 +63,21 @@ for (const [name, [feeds, kind, text]] of Object.entries(wrongFeeds)) {
 }
 
 const wrongOptions: readonly (readonly [Record<string, unknown>, ErrorKind, RegExp])[] = [
-  [{ executionProviders: ['webnn'] }, 'argument', /wasm, .*webnn/], [{ executionProviders: [] }, 'argument', /executionProviders/], [{ formats: ['coo'] }, 'argument', /csr.*coo/],
-  [{ executionProvider: ['wasm'] } as never, 'argument', /executionProviders.*executionProvider/], [{ tuneBudgetMs: -1 }, 'argument', /tuneBudgetMs/], [{ wasm: { simd: 'avx' } } as never, 'argument', /plain, relaxed/],
+  [{ executionProviders: ['webnn'] }, 'argument', /wasm, .*webnn/],
+  [{ executionProviders: [] }, 'argument', /executionProviders/],
+  [{ formats: ['coo'] }, 'argument', /csr.*coo/],
+  [{ executionProvider: ['wasm'] } as never, 'argument', /executionProviders.*executionProvider/],
+  [{ tuneBudgetMs: -1 }, 'argument', /tuneBudgetMs/], [{ wasm: { simd: 'avx' } } as never, 'argument', /plain, relaxed/],
   [{ tune: 'guess' }, 'argument', /measure, predict/], [{ threads: 4 }, 'unsupported', /threads/],
 ];
-for (const [options, kind, text] of wrongOptions) test(`the options ${JSON.stringify(options)} are refused`, () => refused(() => open(network(), options as SessionOptions), kind, text));
+for (const [options, kind, text] of wrongOptions) {
+  test(`the options ${JSON.stringify(options)} are refused`, () => refused(() => open(network(), options as SessionOptions), kind, text));
+}
 
 test('what is no model is refused', async () => {
-  for (const bytes of [new Uint8Array(0), new Uint8Array([1, 2, 3]), new ArrayBuffer(100)]) await refused(() => SparseSession.create(bytes), 'file');
+  for (const bytes of [new Uint8Array(0), new Uint8Array([1, 2, 3]), new ArrayBuffer(100)]) {
+    await refused(() => SparseSession.create(bytes), 'file');
+  }
   await refused(() => open({ ...network(), nodes: [...network().nodes].reverse() }), 'model');
   await refused(() => open({ ...network(), nodes: [{ ...network().nodes[0], op: 'Teleport' }] }), 'unsupported', /Teleport/);
 });
@@ -97,8 +104,14 @@ test('a released session says so, and may be released again', async () => {
 
 test('after a run that failed the next one is right', async () => {
   const graph: Graph = {
-    name: 'gather', inputs: [{ name: 'x', type: 'float32', dims: [5] }, { name: 'i', type: 'int64', dims: [2] }], outputs: [{ name: 'y', type: 'float32', dims: [2] }],
-    nodes: [{ name: 'twice', op: 'Add', inputs: ['x', 'x'], outputs: ['a'], attrs: {} }, { name: 'pick', op: 'Gather', inputs: ['a', 'i'], outputs: ['y'], attrs: {} }], constants: new Map(),
+    name: 'gather',
+    inputs: [{ name: 'x', type: 'float32', dims: [5] }, { name: 'i', type: 'int64', dims: [2] }],
+    outputs: [{ name: 'y', type: 'float32', dims: [2] }],
+    nodes: [
+      { name: 'twice', op: 'Add', inputs: ['x', 'x'], outputs: ['a'], attrs: {} },
+      { name: 'pick', op: 'Gather', inputs: ['a', 'i'], outputs: ['y'], attrs: {} },
+    ],
+    constants: new Map(),
   };
   const session = await open(graph), x = new Tensor('float32', [1, 2, 3, 4, 5]);
   await refused(() => session.run({ x, i: new Tensor('int64', [0, 9]) }), 'model', /pick/);
@@ -165,7 +178,14 @@ test('a hundred sessions use as many bytes as the first, and running costs none'
 });
 
 test('outputs belong to the caller', async () => {
-  const graph: Graph = { ...network([1, 4, 4, 4]), outputs: [{ name: 'y', type: 'float32', dims: [] }, { name: 'w2', type: 'float32', dims: [] }, { name: 'x', type: 'float32', dims: [] }] };
+  const graph: Graph = {
+    ...network([1, 4, 4, 4]),
+    outputs: [
+      { name: 'y', type: 'float32', dims: [] },
+      { name: 'w2', type: 'float32', dims: [] },
+      { name: 'x', type: 'float32', dims: [] },
+    ],
+  };
   const session = await open(graph), first = await session.run(image(4, 4));
   const kept = Object.fromEntries(Object.entries(first).map(([name, { data }]) => [name, data.slice()]));
   for (const { data } of Object.values(first)) (data as Float32Array).fill(99);

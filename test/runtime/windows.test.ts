@@ -6,7 +6,13 @@ import { agrees, fixed, oneNode, type Argument } from './nodes.ts';
 
 // Convolutions and pools of every geometry, on every device, against the plain loops.
 
-interface Case { readonly x: Shape; readonly w: Shape; readonly attrs?: Readonly<Record<string, Attr>>; readonly bias?: number; readonly residual?: Shape }
+interface Case {
+  readonly x: Shape;
+  readonly w: Shape;
+  readonly attrs?: Readonly<Record<string, Attr>>;
+  readonly bias?: number;
+  readonly residual?: Shape;
+}
 
 const clamp = { min: -0.4, max: 0.7 };
 
@@ -50,7 +56,9 @@ const depthwise: Readonly<Record<string, Case>> = {
     [`3x3 on ${width} columns`, { x: [1, 3, 5, width], w: [3, 1, 3, 3], bias: 3, attrs: { group: 3, pads: [1, 1, 1, 1] } }],
     [`5x5 on ${width} columns`, { x: [1, 3, 5, width], w: [3, 1, 5, 5], bias: 3, attrs: { group: 3, pads: [2, 2, 2, 2] } }],
   ] as [string, Case][])),
-  'multiplier 2, residual, clamp': { x: [2, 3, 6, 9], w: [6, 1, 3, 3], bias: 6, attrs: { group: 3, pads: [1, 1, 1, 1], ...clamp }, residual: [2, 6, 6, 9] },
+  'multiplier 2, residual, clamp': {
+    x: [2, 3, 6, 9], w: [6, 1, 3, 3], bias: 6, attrs: { group: 3, pads: [1, 1, 1, 1], ...clamp }, residual: [2, 6, 6, 9],
+  },
   'multiplier 3, 5x5, stride 2': { x: [1, 2, 9, 19], w: [6, 1, 5, 5], bias: 6, attrs: { group: 2, pads: [2, 1, 0, 2], strides: [2, 2] } },
   '3x3, no padding': { x: [1, 4, 9, 15], w: [4, 1, 3, 3], attrs: { group: 4 } },
   '3x3, stride 2': { x: [1, 4, 18, 19], w: [4, 1, 3, 3], bias: 4, attrs: { group: 4, strides: [2, 2], pads: [0, 0, 1, 1] } },
@@ -63,7 +71,9 @@ const depthwise: Readonly<Record<string, Case>> = {
 
 const transposed: Readonly<Record<string, Case>> = {
   '2x2, stride 2': { x: [1, 4, 5, 6], w: [4, 3, 2, 2], bias: 3, attrs: { strides: [2, 2] } },
-  '3x3, pads, output_padding': { x: [1, 4, 5, 6], w: [4, 3, 3, 3], bias: 3, attrs: { strides: [2, 2], pads: [1, 1, 1, 1], output_padding: [1, 1] } },
+  '3x3, pads, output_padding': {
+    x: [1, 4, 5, 6], w: [4, 3, 3, 3], bias: 3, attrs: { strides: [2, 2], pads: [1, 1, 1, 1], output_padding: [1, 1] },
+  },
   '3x3, dilation, asymmetric pads': { x: [1, 4, 5, 6], w: [4, 3, 3, 3], attrs: { dilations: [2, 2], pads: [1, 0, 2, 3] } },
   'groups, two images': { x: [2, 4, 3, 5], w: [4, 3, 3, 2], bias: 6, attrs: { group: 2, strides: [1, 2] } },
   'depthwise': { x: [1, 4, 3, 5], w: [4, 1, 4, 4], attrs: { group: 4, strides: [2, 2], pads: [1, 1, 1, 1] } },
@@ -88,7 +98,9 @@ for (const [op, cases] of [['Conv', convs], ['Conv', depthwise], ['ConvTranspose
 test('a convolution of no image', () => agrees(oneNode('Conv', {}, [filled([0, 2, 3, 3], 1), fixed(filled([3, 2, 2, 2], 2))])));
 test('a convolution of no channel is its bias', () =>
   agrees(oneNode('Conv', {}, [filled([1, 0, 3, 3], 1), fixed(filled([3, 0, 2, 2], 2)), fixed(filled([3], 3))]), { host: true }));
-test('a convolution whose weight is computed runs on the host', () => agrees(oneNode('Conv', {}, [filled([1, 2, 3, 3], 1), filled([3, 2, 2, 2], 2)]), { host: true }));
+test('a convolution whose weight is computed runs on the host', () => agrees(
+  oneNode('Conv', {}, [filled([1, 2, 3, 3], 1), filled([3, 2, 2, 2], 2)]), { host: true },
+));
 
 const geometries: Readonly<Record<string, { readonly x: Shape; readonly attrs: Readonly<Record<string, Attr>> }>> = {
   '2x2, stride 2': { x: [2, 3, 8, 10], attrs: { kernel_shape: [2, 2], strides: [2, 2] } },
@@ -115,6 +127,8 @@ for (const x of [[1, 3, 1, 1], [2, 5, 7, 7], [1, 4, 1, 13], [3, 2, 9]]) {
   for (const op of ['GlobalAveragePool', 'GlobalMaxPool']) test(`${op} [${x}]`, () => agrees(oneNode(op, {}, [filled(x, 8)])));
 }
 
-test('MaxPool with its indices runs on the host', () => agrees(oneNode('MaxPool', { kernel_shape: [2, 2] }, [filled([1, 2, 4, 4], 9)], 2), { host: true }));
+test('MaxPool with its indices runs on the host', () => agrees(
+  oneNode('MaxPool', { kernel_shape: [2, 2] }, [filled([1, 2, 4, 4], 9)], 2), { host: true },
+));
 
 test.run();

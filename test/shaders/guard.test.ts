@@ -4,7 +4,9 @@ import { guardOf, checkSize } from '../../src/backends/webgpu/guard.ts';
 import { BurinError } from '../../src/expect.ts';
 
 /** A device whose scopes report `errors` by filter, and which is lost when asked. */
-function fakeDevice(errors: Partial<Record<GPUErrorFilter, string>> = {}): { device: GPUDevice; lose: (reason: string) => void; open: GPUErrorFilter[] } {
+function fakeDevice(
+  errors: Partial<Record<GPUErrorFilter, string>> = {}
+): { device: GPUDevice; lose: (reason: string) => void; open: GPUErrorFilter[] } {
   const open: GPUErrorFilter[] = [];
   let lose!: (reason: string) => void;
   const lost = new Promise((done) => { lose = (reason) => done({ reason, message: 'gone' }); });

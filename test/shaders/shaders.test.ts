@@ -102,7 +102,9 @@ test('a shader that does not parse, asserts what is not so, or has an override s
 test('a variant that binds otherwise than the rest of its kernel stops the build', ({ checks }) => {
   const names = ['f32_csr_spmm_1x1', 'f32_nm_spmm_1x1'].map((name) => named(checks, name));
   const code = changed(checks, names[1].name, 'var<storage, read> bias', 'var<storage, read_write> bias');
-  const reflected = [{ ...names[0], ...checks.reflect('csr', codeOf(checks, names[0].name)) }, { ...names[1], ...checks.reflect('nm', code) }];
+  const reflected = [
+    { ...names[0], ...checks.reflect('csr', codeOf(checks, names[0].name)) }, { ...names[1], ...checks.reflect('nm', code) },
+  ];
   assert.throws(() => checks.layoutsOf(reflected), /shader f32_nm_spmm_1x1: binds other than the rest of spmm/);
 });
 

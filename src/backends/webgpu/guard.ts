@@ -4,7 +4,10 @@ import { BurinError, expect, fail, show, type Problem } from '../../expect.ts';
 const scopes: readonly (Pick<Problem, 'kind' | 'needs' | 'remedy'> & { filter: GPUErrorFilter })[] = [
   { filter: 'validation', kind: 'device', needs: 'a call that WebGPU accepts' },
   { filter: 'internal', kind: 'device', needs: 'a device that can run it' },
-  { filter: 'out-of-memory', kind: 'limit', needs: 'enough memory on the device', remedy: 'dispose what is no longer used, or split the product' },
+  {
+    filter: 'out-of-memory', kind: 'limit', needs: 'enough memory on the device',
+    remedy: 'dispose what is no longer used, or split the product',
+  },
 ];
 
 /** A device and what became of it. WebGPU answers calls to a lost device with silence or zeros; nothing passes here after its end. */

@@ -73,7 +73,9 @@ export function createProducts(device: GPUDevice): Products {
     checkPacked(device, packed, bias, where);
     const held = await hold(guard, packed, bias, where);
     const end = (): void => release(weight);
-    const weight: Weight = { rows: packed.rows, cols: packed.cols, format: packed.format, bytes: held.bytes, dispose: end, [Symbol.dispose]: end };
+    const weight: Weight = {
+      rows: packed.rows, cols: packed.cols, format: packed.format, bytes: held.bytes, dispose: end, [Symbol.dispose]: end,
+    };
     weights.set(weight, held);
     if (!open) release(weight);
     stillOpen();
@@ -119,7 +121,8 @@ function taskOf(device: GPUDevice, held: Held, b: Float32Array | GPUBuffer, n: n
   checkSize(device, `${where}: C`, cBytes);
   checkB(b, bBytes, where);
   const name = choose(held, n, options.kernel), { span, groupBlocks, groupColumns } = variants[name];
-  const groups = [Math.ceil(n / groupColumns), Math.ceil(blocks / groupBlocks)] as const, most = device.limits.maxComputeWorkgroupsPerDimension;
+  const groups = [Math.ceil(n / groupColumns), Math.ceil(blocks / groupBlocks)] as const;
+  const most = device.limits.maxComputeWorkgroupsPerDimension;
   expect(Math.max(...groups) <= most, {
     kind: 'limit', where, needs: `at most ${most} workgroups each way`, got: groups.join(' × '), remedy: 'split the matrix',
   });

@@ -39,7 +39,9 @@ export function checkPacked(device: GPUDevice, packed: Packed, bias: Float32Arra
   const lanes = Object.keys(variants).filter((name) => name.startsWith(walk) && name.endsWith('x1'))
     .map((name) => name.slice(walk.length, -2));
   expect(lanes.includes(`${layout.lanes}`), {
-    kind: 'argument', where: shape, needs: `a known format with ${lanes.join(', ') || 'known'} lanes`, got: `${show(format)} with ${layout.lanes}`,
+    kind: 'argument', where: shape,
+    needs: `a known format with ${lanes.join(', ') || 'known'} lanes`,
+    got: `${show(format)} with ${layout.lanes}`,
     remedy: 'pack with one of these lanes, not fewer than the rows of a block',
   });
   for (const [name, { byteLength }] of Object.entries({ values: packed.values, idx, ptr: packed.ptr })) {

@@ -67,13 +67,17 @@ function attr<T extends Attr>(call: Call, name: string, otherwise: T | undefined
   return value as T;
 }
 
-export const num = (call: Call, name: string, otherwise?: number): number => attr(call, name, otherwise, 'a number', (v) => typeof v === 'number');
-export const text = (call: Call, name: string, otherwise?: string): string => attr(call, name, otherwise, 'a string', (v) => typeof v === 'string');
+export const num = (call: Call, name: string, otherwise?: number): number =>
+  attr(call, name, otherwise, 'a number', (v) => typeof v === 'number');
+export const text = (call: Call, name: string, otherwise?: string): string =>
+  attr(call, name, otherwise, 'a string', (v) => typeof v === 'string');
 export const list = (call: Call, name: string, otherwise?: readonly number[]): readonly number[] =>
   attr(call, name, otherwise, 'a list of numbers', (v) => Array.isArray(v) && v.every((x) => typeof x === 'number'));
 
 /** `axis` counted from the front. @throws BurinError when it is outside the rank. */
 export function axisOf(call: Call, axis: number, rank: number): number {
-  expect(Number.isInteger(axis) && axis >= -rank && axis < Math.max(rank, 1), { kind: 'model', where: at(call), needs: `an axis in [-${rank}, ${rank})`, got: show(axis) });
+  expect(Number.isInteger(axis) && axis >= -rank && axis < Math.max(rank, 1), {
+    kind: 'model', where: at(call), needs: `an axis in [-${rank}, ${rank})`, got: show(axis),
+  });
   return axis < 0 ? axis + rank : axis;
 }

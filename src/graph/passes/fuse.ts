@@ -11,7 +11,10 @@ const bound = (node: Node, name: 'min' | 'max', otherwise: number): number => (n
 /** The bounds of a Relu or of a Clip with constant bounds. */
 function boundsOf(scope: Scope, node: Node): [number, number] | undefined {
   if (node.op === 'Relu') return [0, Infinity];
-  const [low, high] = [node.inputs[1] ? knownNumber(scope, node.inputs[1]) : -Infinity, node.inputs[2] ? knownNumber(scope, node.inputs[2]) : Infinity];
+  const [low, high] = [
+    node.inputs[1] ? knownNumber(scope, node.inputs[1]) : -Infinity,
+    node.inputs[2] ? knownNumber(scope, node.inputs[2]) : Infinity,
+  ];
   return low === undefined || high === undefined || low > high ? undefined : [low, high];
 }
 

@@ -3,11 +3,13 @@ import { become, knownNumber, ownProducer, passOf, replace, type Rule, type Scop
 
 // Activations that exporters write out in plain arithmetic, put back together.
 
-const near = (value: number | undefined, wanted: number): boolean => value !== undefined && Math.abs(value - wanted) <= 1e-6 * Math.abs(wanted);
+const near = (value: number | undefined, wanted: number): boolean =>
+  value !== undefined && Math.abs(value - wanted) <= 1e-6 * Math.abs(wanted);
 const only = (...ops: string[]): ReadonlySet<string> => new Set(ops);
 
 /** The place of the operand that is the constant `wanted`, or −1. */
-const constantPlace = (scope: Scope, node: Node, wanted: number): number => node.inputs.findIndex((name) => near(knownNumber(scope, name), wanted));
+const constantPlace = (scope: Scope, node: Node, wanted: number): number =>
+  node.inputs.findIndex((name) => near(knownNumber(scope, name), wanted));
 
 /** x and the nodes of min(max(x + 3, 0), 6), whose last is `clip`. */
 function shiftedClip(scope: Scope, clip: Node | undefined): { x: string; nodes: Node[] } | undefined {

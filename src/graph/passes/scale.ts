@@ -48,7 +48,9 @@ function channelsOfWeight(node: Node, dims: Shape): (element: number) => number 
     const row = dims.slice(1).reduce((n, dim) => n * dim, 1);
     return (element) => Math.floor(element / row);
   }
-  const [inputs, outputs] = dims, window = dims.slice(2).reduce((n, dim) => n * dim, 1), groups = (node.attrs.group as number | undefined) ?? 1;
+  const [inputs, outputs] = dims;
+  const window = dims.slice(2).reduce((n, dim) => n * dim, 1);
+  const groups = (node.attrs.group as number | undefined) ?? 1;
   return (element) => {
     const o = Math.floor(element / window) % outputs, i = Math.floor(element / window / outputs);
     return Math.floor(i / (inputs / groups)) * outputs + o;
@@ -79,7 +81,10 @@ const normalizationAfter: Rule = (scope, node) => {
   return fold(scope, producer, node, affine);
 };
 
-/** What an operator with a constant operand does to the other one, input `place`; undefined where that is no scale and shift along `axis`. */
+/**
+ * What an operator with a constant operand does to the other one, input `place`;
+ * undefined where that is no scale and shift along `axis`.
+ */
 function arithmetic(scope: Scope, node: Node, place: number, axis: number): Affine | undefined {
   const shape = shapeOf(scope, node.inputs[place]);
   if (isClamped(node.attrs) || String(shape) !== String(shapeOf(scope, node.outputs[0]))) return undefined;

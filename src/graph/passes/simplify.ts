@@ -22,7 +22,8 @@ const commuting = (value: number): Rule[] => [neutral(value, 1), neutral(value, 
 const withoutBounds = dropWhere((scope, { inputs: [, min, max] }) =>
   (!min || everyNumber(scope, min, (v) => v === -Infinity)) && (!max || everyNumber(scope, max, (v) => v === Infinity)));
 const nothingPadded = dropWhere((scope, node) =>
-  knownNumbers(scope, node.inputs[1]) !== undefined && padding(callOf(scope, node)).every(({ before, after }) => before === 0 && after === 0));
+  knownNumbers(scope, node.inputs[1]) !== undefined
+  && padding(callOf(scope, node)).every(({ before, after }) => before === 0 && after === 0));
 const whole = dropWhere((scope, node) => node.inputs.slice(1).every((name) => !name || scope.constants.has(name))
   && cuts(callOf(scope, node)).every(({ step }) => step === 1));
 const unmoved = dropWhere((_, { attrs }) => Array.isArray(attrs.perm) && isIdentity(attrs.perm as number[]));

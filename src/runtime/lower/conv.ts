@@ -37,7 +37,9 @@ export function tapOffsets(w: Window, planes: Planes): number[] {
 }
 
 /** Pads `channels` planes into scratch memory. */
-export function padCall(ctx: Context, w: Window, planes: Planes, image: { src: number; channels: number; value?: number }): { call: Call; address: number } {
+export function padCall(
+  ctx: Context, w: Window, planes: Planes, image: { src: number; channels: number; value?: number },
+): { call: Call; address: number } {
   const address = ctx.scratch(image.channels * planes.planeBytes);
   const job = {
     src: image.src, dst: address, channels: image.channels, height: w.in[0], width: w.in[1], top: w.pads[0], left: w.pads[1],
@@ -67,11 +69,14 @@ export const lowerConv: Lower = (ctx, op) => {
 };
 
 function lowerDepthwise(ctx: Context, op: Operation, w: ConvWindow): Lowered {
-  const { node } = op, isPlain3x3 = [w.kernel, w.strides, w.dilations].join() === '3,3,1,1,1,1', kernel = isPlain3x3 ? 'f32_depthwise_3x3' : 'f32_depthwise';
+  const { node } = op;
+  const isPlain3x3 = [w.kernel, w.strides, w.dilations].join() === '3,3,1,1,1,1';
+  const kernel = isPlain3x3 ? 'f32_depthwise_3x3' : 'f32_depthwise';
   const build = (): Call[] => Array.from({ length: w.batch }, (_, image): Call => {
     const out = ctx.address(node.outputs[0]), residual = optional(ctx, op, 3);
     const job = {
-      ...windowFields(ctx, w, { src: ctx.address(node.inputs[0]) + image * w.inputs * pixels(w.in) * 4 }), dst: out + image * w.filters * pixels(w.out) * 4,
+      ...windowFields(ctx, w, { src: ctx.address(node.inputs[0]) + image * w.inputs * pixels(w.in) * 4 }),
+      dst: out + image * w.filters * pixels(w.out) * 4,
       channels: w.filters, multiplier: w.filters / w.inputs, weights: ctx.address(node.inputs[1]), bias: optional(ctx, op, 2),
       residual: residual ? (residual - out) >>> 0 : 0, ...clampOf(op),
     };
@@ -82,7 +87,9 @@ function lowerDepthwise(ctx: Context, op: Operation, w: ConvWindow): Lowered {
 
 /** The fields every window kernel shares; planes are padded one at a time, where a window needs that. */
 export function windowFields(ctx: Context, w: Window, image: { src: number; value?: number }): Record<string, FieldValue> {
-  const planes = planesFor(w), offsets = tapOffsets(w, planes), inside = w.strides[1] === 1 && w.pads.every((pad) => pad === 0) && planes.phaseWidth === w.in[1];
+  const planes = planesFor(w);
+  const offsets = tapOffsets(w, planes);
+  const inside = w.strides[1] === 1 && w.pads.every((pad) => pad === 0) && planes.phaseWidth === w.in[1];
   return {
     src: image.src, srcPlane: pixels(w.in) * 4, padJob: inside ? 0 : padCall(ctx, w, planes, { ...image, channels: 1 }).call,
     outHeight: w.out[0], outWidth: w.out[1], rowStep: planes.rowStep, taps: offsets.length,
@@ -93,7 +100,8 @@ export function windowFields(ctx: Context, w: Window, image: { src: number; valu
 function lowerGrouped(ctx: Context, op: Operation, w: ConvWindow, data: Float32Array): Lowered {
   const planes = planesFor(w), plain = isPointwise(w), cols = pixels(w.out);
   const groupIn = w.inputs / w.group, groupOut = w.filters / w.group;
-  const weightOf = (group: number): Weight => convWeight(op.node.inputs[1], data, { rows: groupOut, inputs: groupIn, taps: pixels(w.kernel), group });
+  const weightOf = (group: number): Weight =>
+    convWeight(op.node.inputs[1], data, { rows: groupOut, inputs: groupIn, taps: pixels(w.kernel), group });
   const build = (choice?: Choice): Call[] => Array.from({ length: w.batch }).flatMap((_, image) => {
     const src = ctx.address(op.node.inputs[0]) + image * w.inputs * pixels(w.in) * 4;
     const padded = plain ? undefined : padCall(ctx, w, planes, { src, channels: w.inputs });
@@ -124,12 +132,15 @@ function tapsOperand(ctx: Context, w: Window, planes: Planes, { address, inputs 
   const taps = tapOffsets(w, planes);
   // k runs over taps, then input channels: the order of convWeight.
   const key = `taps|${taps.join()}|${inputs}|${planes.planeBytes}`;
-  const offsets = ctx.upload(key, () => Uint32Array.from(taps.flatMap((tap) => Array.from({ length: inputs }, (_, i) => i * planes.planeBytes + tap))));
+  const offsets = ctx.upload(key, () =>
+    Uint32Array.from(taps.flatMap((tap) => Array.from({ length: inputs }, (_, i) => i * planes.planeBytes + tap))));
   return { pack: 'pack_taps', job: { src: address, offsets, outWidth: w.out[1], rowStep: planes.rowStep } };
 }
 
 /** One group of OIHW weights as a matrix O × (KH·KW·I), so that blocks and N:M windows run along the input channels. */
-export function convWeight(name: string, data: Float32Array, { rows, inputs, taps, group }: { rows: number; inputs: number; taps: number; group: number }): Weight {
+export function convWeight(
+  name: string, data: Float32Array, { rows, inputs, taps, group }: { rows: number; inputs: number; taps: number; group: number },
+): Weight {
   const cols = inputs * taps;
   const matrix = (): Matrix => {
     const part = data.subarray(group * rows * cols, (group + 1) * rows * cols);
@@ -161,7 +172,8 @@ export const lowerConvTranspose: Lower = (ctx, op) => {
   if (!weights || weights.type !== 'float32' || weights.size === 0) return undefined;
   const w = convTransposeGeometry(op), cols = pixels(w.in), taps = pixels(w.kernel);
   const groupIn = w.inputs / w.group, groupOut = w.filters / w.group;
-  const weightOf = (group: number): Weight => transposedWeight(op.node.inputs[1], weights.data as Float32Array, { inputs: groupIn, rows: groupOut * taps, group });
+  const weightOf = (group: number): Weight =>
+    transposedWeight(op.node.inputs[1], weights.data as Float32Array, { inputs: groupIn, rows: groupOut * taps, group });
   const build = (choice?: Choice): Call[] => Array.from({ length: w.batch * w.group }).flatMap((_, i) => {
     const image = Math.floor(i / w.group), group = i % w.group;
     const columns = ctx.scratch(groupOut * taps * cols * 4);
@@ -169,26 +181,40 @@ export const lowerConvTranspose: Lower = (ctx, op) => {
     const free: Epilogue = { min: -Infinity, max: Infinity }, weight = weightOf(group);
     const product = (choice as Choice).kernel.op === 'spmv'
       ? lowerVector(ctx, { weight, choice: choice as Choice, x: operand.job.src, y: columns, epilogue: free })
-      : lowerProduct(ctx, { weight, choice: choice as Choice, cols, operand, place: { address: columns, rowStride: cols * 4, colStride: 4 }, epilogue: free });
-    return [...product, scatterCall(ctx, op, w, { columns, channels: groupOut, first: image * w.filters + group * groupOut, bias: group * groupOut })];
+      : lowerProduct(ctx, {
+        weight, choice: choice as Choice, cols, operand,
+        place: { address: columns, rowStride: cols * 4, colStride: 4 }, epilogue: free,
+      });
+    return [
+      ...product,
+      scatterCall(ctx, op, w, { columns, channels: groupOut, first: image * w.filters + group * groupOut, bias: group * groupOut }),
+    ];
   });
   return { kernel: 'conv_transpose', build, weight: everyGroup(w.group, weightOf), columns: { cols, vector: cols === 1 } };
 };
 
-function scatterCall(ctx: Context, op: Operation, w: ConvWindow, part: { columns: number; channels: number; first: number; bias: number }): Call {
+function scatterCall(
+  ctx: Context, op: Operation, w: ConvWindow, part: { columns: number; channels: number; first: number; bias: number },
+): Call {
   const bias = optional(ctx, op, 2);
   return {
     kernel: 'f32_scatter',
     job: {
-      columns: part.columns, y: ctx.address(op.node.outputs[0]) + part.first * pixels(w.out) * 4, channels: part.channels, height: w.in[0], width: w.in[1],
-      outHeight: w.out[0], outWidth: w.out[1], kernelHeight: w.kernel[0], kernelWidth: w.kernel[1], strideY: w.strides[0], strideX: w.strides[1],
-      dilationY: w.dilations[0], dilationX: w.dilations[1], top: w.pads[0], left: w.pads[1], bias: bias && bias + part.bias * 4, ...clampOf(op),
+      columns: part.columns,
+      y: ctx.address(op.node.outputs[0]) + part.first * pixels(w.out) * 4,
+      channels: part.channels,
+      height: w.in[0], width: w.in[1], outHeight: w.out[0], outWidth: w.out[1],
+      kernelHeight: w.kernel[0], kernelWidth: w.kernel[1], strideY: w.strides[0], strideX: w.strides[1],
+      dilationY: w.dilations[0], dilationX: w.dilations[1], top: w.pads[0], left: w.pads[1],
+      bias: bias && bias + part.bias * 4, ...clampOf(op),
     },
   };
 }
 
 /** One group of [I, O, KH, KW] weights as a matrix (O·KH·KW) × I. */
-function transposedWeight(name: string, data: Float32Array, { inputs, rows, group }: { inputs: number; rows: number; group: number }): Weight {
+function transposedWeight(
+  name: string, data: Float32Array, { inputs, rows, group }: { inputs: number; rows: number; group: number },
+): Weight {
   const matrix = (): Matrix => {
     const part = data.subarray(group * inputs * rows, (group + 1) * inputs * rows), values = new Float32Array(part.length);
     for (let i = 0; i < inputs; i++) for (let r = 0; r < rows; r++) values[r * inputs + i] = part[i * rows + r];

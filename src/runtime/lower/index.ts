@@ -17,7 +17,9 @@ const lowerReduce = (kernel: string, mean: boolean): Lower => (ctx, op) => {
 
 const lowerSoftmax: Lower = (ctx, op) => {
   const { shape, type } = input(op, 0), axis = axisOf(op, num(op, 'axis', -1), shape.length);
-  return type === 'float32' ? { kernel: 'f32_softmax', build: () => axisCall(ctx, op, 'f32_softmax', { from: axis, to: axis + 1 }) } : undefined;
+  return type === 'float32'
+    ? { kernel: 'f32_softmax', build: () => axisCall(ctx, op, 'f32_softmax', { from: axis, to: axis + 1 }) }
+    : undefined;
 };
 
 /** How an operator becomes kernel calls. One that is not here, or whose row returns undefined, runs on the host. */

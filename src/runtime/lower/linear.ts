@@ -12,13 +12,18 @@ export const lowerLinear: Lower = (ctx, op) => {
   const weights = op.inputs[1]?.value;
   if (!weights || weights.type !== 'float32' || weights.size === 0) return undefined;
   const [rows, depth] = weights.dims, batch = sizeOf(input(op, 0).shape) / Math.max(depth, 1);
-  const weight: Weight = { key: `${op.node.inputs[1]}#0`, rows, cols: depth, matrix: () => ({ rows, cols: depth, values: weights.data as Float32Array }) };
+  const weight: Weight = {
+    key: `${op.node.inputs[1]}#0`, rows, cols: depth, matrix: () => ({ rows, cols: depth, values: weights.data as Float32Array }),
+  };
   const build = (choice?: Choice): Call[] => {
     const x = ctx.address(op.node.inputs[0]), y = ctx.address(op.node.outputs[0]);
     const epilogue: Epilogue = { bias: optional(ctx, op, 2), residual: optional(ctx, op, 3), ...clampOf(op) };
     if ((choice as Choice).kernel.op === 'spmv') return lowerVector(ctx, { weight, choice: choice as Choice, x, y, epilogue });
     const place = { address: y, rowStride: 4, colStride: rows * 4 };
-    return lowerProduct(ctx, { weight, choice: choice as Choice, cols: batch, operand: { pack: 'pack_columns', job: { src: x, stride: depth * 4 } }, place, epilogue });
+    return lowerProduct(ctx, {
+      weight, choice: choice as Choice, cols: batch,
+      operand: { pack: 'pack_columns', job: { src: x, stride: depth * 4 } }, place, epilogue,
+    });
   };
   return { kernel: 'linear', build, weight, columns: { cols: batch, vector: batch === 1 } };
 };
@@ -32,9 +37,13 @@ interface MatmulShape { batch: Shape; rows: number; depth: number; cols: number;
 function matmulShape(op: Operation): MatmulShape | undefined {
   const a = input(op, 0).shape, b = input(op, 1).shape;
   if (a.length < 2 || b.length < 2) return undefined;
-  const rank = Math.max(a.length, b.length), lead = (s: Shape): number[] => [...new Array<number>(rank - s.length).fill(1), ...s.slice(0, -2)];
+  const rank = Math.max(a.length, b.length);
+  const lead = (s: Shape): number[] => [...new Array<number>(rank - s.length).fill(1), ...s.slice(0, -2)];
   const [la, lb] = [lead(a), lead(b)];
-  return { batch: la.map((dim, i) => (dim === 1 ? lb[i] : dim)), rows: a[a.length - 2], depth: a[a.length - 1], cols: b[b.length - 1], a: la, b: lb };
+  return {
+    batch: la.map((dim, i) => (dim === 1 ? lb[i] : dim)), rows: a[a.length - 2],
+    depth: a[a.length - 1], cols: b[b.length - 1], a: la, b: lb,
+  };
 }
 
 /** Number of the matrix that batch element `i` reads, where dimensions of 1 repeat. */
@@ -51,13 +60,16 @@ function matrixAt(i: number, batch: Shape, own: Shape): number {
 
 export const lowerMatMul: Lower = (ctx, op) => {
   const shape = matmulShape(op), kernel = ctx.backend.kernels.get(DENSE);
-  if (!shape || !kernel || input(op, 0).type !== 'float32' || sizeOf([...shape.batch, shape.rows, shape.depth, shape.cols]) === 0) return undefined;
+  if (!shape || !kernel || input(op, 0).type !== 'float32' || sizeOf([...shape.batch, shape.rows, shape.depth, shape.cols]) === 0) {
+    return undefined;
+  }
   const { batch, rows, depth, cols } = shape;
   const build = (): Call[] => {
     const [a, b, y] = [ctx.address(op.node.inputs[0]), ctx.address(op.node.inputs[1]), ctx.address(op.node.outputs[0])];
     const left = ctx.scratch(Math.ceil(rows / kernel.rows) * kernel.rows * depth * 4);
     return Array.from({ length: sizeOf(batch) }).flatMap((_, i) => denseProduct(ctx, kernel, {
-      rows, depth, cols, left, a: a + matrixAt(i, batch, shape.a) * rows * depth * 4, b: b + matrixAt(i, batch, shape.b) * depth * cols * 4, y: y + i * rows * cols * 4,
+      rows, depth, cols, left, a: a + matrixAt(i, batch, shape.a) * rows * depth * 4,
+      b: b + matrixAt(i, batch, shape.b) * depth * cols * 4, y: y + i * rows * cols * 4,
       aStrides: [depth * 4, 4], transB: false, clamp: { min: -Infinity, max: Infinity },
     }));
   };
@@ -71,14 +83,20 @@ interface DenseProduct {
 
 /** y[rows×cols] = a·b with both sides packed now. */
 function denseProduct(ctx: Context, kernel: Kernel, p: DenseProduct): Call[] {
-  const blocks = Math.ceil(p.rows / kernel.rows), parts = ctx.upload(`${p.left}|${p.depth}|dense parts`, () => Uint32Array.of(p.left, 0, p.depth));
+  const blocks = Math.ceil(p.rows / kernel.rows);
+  const parts = ctx.upload(`${p.left}|${p.depth}|dense parts`, () => Uint32Array.of(p.left, 0, p.depth));
   const packLeft: Call = {
     kernel: 'pack_a',
-    job: { src: p.a, dst: p.left, rows: p.rows, depth: p.depth, rowStride: p.aStrides[0], colStride: p.aStrides[1], blockRows: kernel.rows },
+    job: {
+      src: p.a, dst: p.left, rows: p.rows, depth: p.depth, rowStride: p.aStrides[0],
+      colStride: p.aStrides[1], blockRows: kernel.rows,
+    },
   };
   const product = productCall(ctx, {
     rows: p.rows, depth: p.depth, cols: p.cols, kernel, kBlock: p.depth, blockRows: kernel.rows, blocks, blockCols: 1, parts,
-    operand: p.transB ? { pack: 'pack_columns', job: { src: p.b, stride: p.depth * 4 } } : { pack: 'pack_rows', job: { src: p.b, stride: p.cols * 4 } },
+    operand: p.transB
+      ? { pack: 'pack_columns', job: { src: p.b, stride: p.depth * 4 } }
+      : { pack: 'pack_rows', job: { src: p.b, stride: p.cols * 4 } },
     place: { address: p.y, rowStride: p.cols * 4, colStride: 4 }, epilogue: { ...p.clamp },
   });
   return [packLeft, product];
@@ -92,7 +110,8 @@ export const lowerGemm: Lower = (ctx, op) => {
   const [rows, depth] = transA ? [a[1], a[0]] : a, cols = transB ? b[0] : b[1];
   if (rows * depth * cols === 0) return undefined;
   const build = (): Call[] => denseProduct(ctx, kernel, {
-    rows, depth, cols, left: ctx.scratch(Math.ceil(rows / kernel.rows) * kernel.rows * depth * 4), a: ctx.address(op.node.inputs[0]), b: ctx.address(op.node.inputs[1]),
+    rows, depth, cols, left: ctx.scratch(Math.ceil(rows / kernel.rows) * kernel.rows * depth * 4),
+    a: ctx.address(op.node.inputs[0]), b: ctx.address(op.node.inputs[1]),
     y: ctx.address(op.node.outputs[0]), aStrides: transA ? [4, rows * 4] : [depth * 4, 4], transB, clamp: clampOf(op),
   });
   return { kernel: DENSE, build };

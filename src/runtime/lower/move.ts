@@ -28,15 +28,28 @@ const fits = (ctx: Context, op: Operation, values = op.inputs): boolean =>
   values.every((arg) => !arg || bytesOf(arg.type) === 4) && sizeOf(ctx.typed(op.node.outputs[0]).shape) > 0;
 
 /** Copies from one place of the input to one of the output; `plan` gives both walks in elements, outputs may be several. */
-interface Move { shape: Shape; from: number; to: number; src: { offset: number; strides: readonly number[] }; dst: { offset: number; strides: readonly number[] } }
+interface Move {
+  shape: Shape;
+  from: number;
+  to: number;
+  src: { offset: number; strides: readonly number[] };
+  dst: { offset: number; strides: readonly number[] };
+}
 
-function lowerMoves(plan: (ctx: Context, op: Operation) => Move[], data: (op: Operation) => readonly (Operation['inputs'][number])[] = (op) => op.inputs.slice(0, 1)): Lower {
+function lowerMoves(
+  plan: (ctx: Context, op: Operation) => Move[],
+  data: (op: Operation) => readonly (Operation['inputs'][number])[] = (op) => op.inputs.slice(0, 1),
+): Lower {
   return (ctx, op) => {
     if (!fits(ctx, op, data(op))) return undefined;
     const moves = plan(ctx, op).filter(({ shape }) => sizeOf(shape) > 0);
-    const build = (): (Call | undefined)[] => moves.map((m) =>
-      copyCall(m.shape, { address: ctx.address(op.node.inputs[m.from]), ...m.src }, { address: ctx.address(op.node.outputs[m.to]), ...m.dst }));
-    return moves.every((m) => copyCall(m.shape, { address: 0, ...m.src }, { address: 0, ...m.dst })) ? { kernel: 'b32_copy', build: () => build() as Call[] } : undefined;
+    const build = (): (Call | undefined)[] => moves.map(({ shape, from, to, src, dst }) => {
+      const [source, target] = [ctx.address(op.node.inputs[from]), ctx.address(op.node.outputs[to])];
+      return copyCall(shape, { address: source, ...src }, { address: target, ...dst });
+    });
+    return moves.every((m) => copyCall(m.shape, { address: 0, ...m.src }, { address: 0, ...m.dst }))
+      ? { kernel: 'b32_copy', build: () => build() as Call[] }
+      : undefined;
   };
 }
 
@@ -58,7 +71,8 @@ const lowerConcat = lowerMoves((ctx, op) => {
   const { shape } = ctx.typed(op.node.outputs[0]), axis = axisOf(op, num(op, 'axis'), shape.length), strides = stridesOf(shape);
   let start = 0;
   return op.inputs.map((_, i) => {
-    const part = input(op, i).shape, move = { shape: part, from: i, to: 0, src: whole(part), dst: { offset: start * strides[axis], strides } };
+    const part = input(op, i).shape;
+    const move = { shape: part, from: i, to: 0, src: whole(part), dst: { offset: start * strides[axis], strides } };
     start += part[axis];
     return move;
   });
@@ -68,7 +82,8 @@ const lowerSplit = lowerMoves((ctx, op) => {
   const { shape } = input(op, 0), axis = axisOf(op, num(op, 'axis', 0), shape.length), strides = stridesOf(shape);
   let start = 0;
   return op.node.outputs.flatMap((name, i) => {
-    const part = ctx.typed(name).shape, move = { shape: part, from: 0, to: i, src: { offset: start * strides[axis], strides }, dst: whole(part) };
+    const part = ctx.typed(name).shape;
+    const move = { shape: part, from: 0, to: i, src: { offset: start * strides[axis], strides }, dst: whole(part) };
     start += part[axis];
     return name ? [move] : [];
   });
@@ -78,14 +93,25 @@ const lowerSplit = lowerMoves((ctx, op) => {
 const lowerPad: Lower = (ctx, op) => {
   const pads = padding(op), { shape } = input(op, 0), out = ctx.typed(op.node.outputs[0]).shape;
   const value = op.inputs[2] ? op.inputs[2].value : undefined;
-  const plain = text(op, 'mode', 'constant') === 'constant' && pads.every(({ before, after }) => before >= 0 && after >= 0) && (!op.inputs[2] || value);
+  const plain = text(op, 'mode', 'constant') === 'constant' && pads.every(({ before, after }) => before >= 0 && after >= 0)
+    && (!op.inputs[2] || value);
   if (!plain || input(op, 0).type !== 'float32' || sizeOf(shape) === 0) return undefined;
-  const filler = value ? numbersOf(value)[0] : 0, strides = stridesOf(out), offset = pads.reduce((sum, { before }, d) => sum + before * strides[d], 0);
-  const place = (): Call | undefined => copyCall(shape, { address: ctx.address(op.node.inputs[0]), ...whole(shape) }, { address: ctx.address(op.node.outputs[0]), offset, strides });
+  const filler = value ? numbersOf(value)[0] : 0;
+  const strides = stridesOf(out);
+  const offset = pads.reduce((sum, { before }, d) => sum + before * strides[d], 0);
+  const place = (): Call | undefined => copyCall(
+    shape,
+    { address: ctx.address(op.node.inputs[0]), ...whole(shape) },
+    { address: ctx.address(op.node.outputs[0]), offset, strides },
+  );
   if (joinAxes(shape, [stridesOf(shape), strides]).shape.length > RANK) return undefined;
   const fill = (): Call | undefined => {
     const one = ctx.upload(`fill|${filler}`, () => Float32Array.of(filler));
-    return copyCall([sizeOf(out)], { address: one, offset: 0, strides: [0] }, { address: ctx.address(op.node.outputs[0]), ...whole([sizeOf(out)]) });
+    return copyCall(
+      [sizeOf(out)],
+      { address: one, offset: 0, strides: [0] },
+      { address: ctx.address(op.node.outputs[0]), ...whole([sizeOf(out)]) },
+    );
   };
   return { kernel: 'b32_copy', build: () => [fill() as Call, place() as Call] };
 };
@@ -109,8 +135,10 @@ const lowerResize: Lower = (ctx, op) => {
       return at === 2 ? Float32Array.from(values) : Uint32Array.from(values);
     });
   const job = () => ({
-    x: ctx.address(op.node.inputs[0]), y: ctx.address(op.node.outputs[0]), planes: sizeOf(shape.slice(0, rank - 2)), plane: sizeOf(shape.slice(rank - 2)) * 4, width, between: ctx.scratch(width * 4),
-    outHeight, outWidth, rowLow: table('rowLow', rows, 0, width * 4), rowHigh: table('rowHigh', rows, 1, width * 4), rowWeight: table('rowWeight', rows, 2, 1),
+    x: ctx.address(op.node.inputs[0]), y: ctx.address(op.node.outputs[0]), planes: sizeOf(shape.slice(0, rank - 2)),
+    plane: sizeOf(shape.slice(rank - 2)) * 4, width, between: ctx.scratch(width * 4),
+    outHeight, outWidth, rowLow: table('rowLow', rows, 0, width * 4),
+    rowHigh: table('rowHigh', rows, 1, width * 4), rowWeight: table('rowWeight', rows, 2, 1),
     colLow: table('colLow', cols, 0, 4), colHigh: table('colHigh', cols, 1, 4), colWeight: table('colWeight', cols, 2, 1),
   });
   return { kernel: 'f32_resize', build: () => [{ kernel: 'f32_resize', job: job() }] };

@@ -29,7 +29,10 @@ const unaries: Readonly<Record<string, readonly [kernel: string, parameters: Par
 const lowerUnary = ([kernel, parameters]: (typeof unaries)[string]): Lower => (ctx, op) => {
   if (input(op, 0).type !== 'float32' || op.inputs.slice(1).some((arg) => arg && !arg.value)) return undefined;
   const [a, b] = parameters(op), length = sizeOf(input(op, 0).shape);
-  return { kernel, build: () => [{ kernel, job: { x: ctx.address(op.node.inputs[0]), y: ctx.address(op.node.outputs[0]), length, a, b } }] };
+  return {
+    kernel,
+    build: () => [{ kernel, job: { x: ctx.address(op.node.inputs[0]), y: ctx.address(op.node.outputs[0]), length, a, b } }],
+  };
 };
 
 const binaries: Readonly<Record<string, string>> = {

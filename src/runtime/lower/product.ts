@@ -44,7 +44,9 @@ const uploaded = new WeakMap<Context, Map<string, Uploaded>>();
 function upload(ctx: Context, weight: Weight, choice: Choice, unit: number): Uploaded {
   const { block, kernel, format } = choice, step = block.of ?? block.cols;
   const bytes = format === 'dense' ? DENSE_PANEL_BYTES : PANEL_BYTES;
-  const kBlock = format === 'dense' && kernel.op === 'spmv' ? weight.cols : evenBlock(weight.cols, unit, kernel.op === 'spmv' ? 65536 : bytes, step);
+  const kBlock = format === 'dense' && kernel.op === 'spmv'
+    ? weight.cols
+    : evenBlock(weight.cols, unit, kernel.op === 'spmv' ? 65536 : bytes, step);
   const key = `${weight.key}|${format}${blockName(block)}|${kernel.rows}|${unit}|${kBlock}`;
   const cache = uploaded.get(ctx) ?? new Map<string, Uploaded>();
   uploaded.set(ctx, cache);
@@ -103,7 +105,10 @@ export interface Product {
 export function lowerProduct(ctx: Context, { weight, choice, cols, operand, place, epilogue }: Product): Call[] {
   const { kernel } = choice, width = kernel.width, unit = width * 4;
   const { packed, kBlock, parts } = upload(ctx, weight, choice, unit);
-  return [productCall(ctx, { rows: weight.rows, depth: weight.cols, cols, kernel, kBlock, operand, place, epilogue, ...packed, parts: ctx.upload(`${parts.join()}|parts`, () => parts) })];
+  return [productCall(ctx, {
+    rows: weight.rows, depth: weight.cols, cols, kernel, kBlock, operand, place, epilogue,
+    ...packed, parts: ctx.upload(`${parts.join()}|parts`, () => parts),
+  })];
 }
 
 interface Launch {
@@ -126,17 +131,24 @@ export function productCall(ctx: Context, launch: Launch): Call {
     job: { run: blockCols, blocks, blockRows, rows, panel, unit, c: tile, cStride: aside ? unit : place.rowStride, bias },
   };
   const delta = residual ? (residual - place.address) >>> 0 : 0;
-  const common = { spmm: { kernel: kernel.name }, spmmJob, pack: { kernel: operand.pack }, packJob, cols, width, depth, kBlock, parts, c: tile };
+  const common = {
+    spmm: { kernel: kernel.name }, spmmJob, pack: { kernel: operand.pack }, packJob, cols, width, depth, kBlock, parts, c: tile,
+  };
   if (!aside) return { kernel: 'matmul', job: { ...common, min, max, residual: delta } };
   const unpackJob: Call = {
     kernel: 'unpack',
-    job: { src: tile, srcStride: unit, dst: place.address, rowStride: place.rowStride, colStride: place.colStride, rows, residual: delta, min, max },
+    job: {
+      src: tile, srcStride: unit, dst: place.address, rowStride: place.rowStride,
+      colStride: place.colStride, rows, residual: delta, min, max,
+    },
   };
   return { kernel: 'matmul', job: { ...common, min: -Infinity, max: Infinity, unpack: { kernel: 'unpack' }, unpackJob } };
 }
 
 /** The calls of y[rows] = clamp(A·x + bias + residual): one call for each part of K. */
-export function lowerVector(ctx: Context, { weight, choice, x, y, epilogue }: { weight: Weight; choice: Choice; x: number; y: number; epilogue: Epilogue }): Call[] {
+export function lowerVector(
+  ctx: Context, { weight, choice, x, y, epilogue }: { weight: Weight; choice: Choice; x: number; y: number; epilogue: Epilogue },
+): Call[] {
   const { kernel } = choice;
   const { packed, kBlock, parts } = upload(ctx, weight, choice, 4);
   const { bias = 0, residual = 0, min, max } = epilogue, count = parts.length / 3;
@@ -145,7 +157,8 @@ export function lowerVector(ctx: Context, { weight, choice, x, y, epilogue }: { 
     return {
       kernel: kernel.name,
       job: {
-        values: parts[p * 3], idx: parts[p * 3 + 1], ptr: parts[p * 3 + 2], run: packed.blockCols, blocks: packed.blocks, blockRows: packed.blockRows,
+        values: parts[p * 3], idx: parts[p * 3 + 1], ptr: parts[p * 3 + 2],
+        run: packed.blockCols, blocks: packed.blocks, blockRows: packed.blockRows,
         rows: weight.rows, cols: weight.cols, x: x + p * kBlock * 4, y, bias, partial: p > 0 ? 1 : 0,
         residual: last && residual ? (residual - y) >>> 0 : 0, min: last ? min : -Infinity, max: last ? max : Infinity,
       },

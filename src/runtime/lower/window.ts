@@ -33,7 +33,10 @@ const lowerPool = ({ kernel, value, scale }: Pool): Lower => (ctx: Context, op) 
   const build = (): Call[] => {
     const factors = scale ? ctx.upload(`${op.node.name}|scale|${w.out.join()}`, () => scale(op, w)) : 0;
     const fields = windowFields(ctx, w, { src: ctx.address(op.node.inputs[0]), value });
-    const job = { ...fields, dst: ctx.address(op.node.outputs[0]), channels: count, multiplier: 1, scale: factors, min: -Infinity, max: Infinity };
+    const job = {
+      ...fields, dst: ctx.address(op.node.outputs[0]), channels: count,
+      multiplier: 1, scale: factors, min: -Infinity, max: Infinity,
+    };
     return [{ kernel, job }];
   };
   return { kernel, build };
@@ -43,14 +46,22 @@ export const lowerMaxPool = lowerPool({ kernel: 'f32_maxpool', value: -Infinity 
 export const lowerAveragePool = lowerPool({ kernel: 'f32_sumpool', value: 0, scale: averages });
 
 /** Reduction over one run of neighbouring axes: x[outer][length][inner]. */
-export function axisCall(ctx: Context, op: Operation, kernel: string, { from, to, mean = false }: { from: number; to: number; mean?: boolean }): Call[] {
+export function axisCall(
+  ctx: Context, op: Operation, kernel: string, { from, to, mean = false }: { from: number; to: number; mean?: boolean },
+): Call[] {
   const { shape } = input(op, 0), length = sizeOf(shape.slice(from, to));
-  const job = { x: ctx.address(op.node.inputs[0]), y: ctx.address(op.node.outputs[0]), outer: sizeOf(shape.slice(0, from)), length, inner: sizeOf(shape.slice(to)), scale: mean ? 1 / length : 1 };
+  const job = {
+    x: ctx.address(op.node.inputs[0]), y: ctx.address(op.node.outputs[0]),
+    outer: sizeOf(shape.slice(0, from)), length, inner: sizeOf(shape.slice(to)),
+    scale: mean ? 1 / length : 1,
+  };
   return [{ kernel, job }];
 }
 
 const lowerGlobal = (kernel: string, mean: boolean): Lower => (ctx, op) =>
-  input(op, 0).type === 'float32' ? { kernel, build: () => axisCall(ctx, op, kernel, { from: 2, to: input(op, 0).shape.length, mean }) } : undefined;
+  input(op, 0).type === 'float32'
+    ? { kernel, build: () => axisCall(ctx, op, kernel, { from: 2, to: input(op, 0).shape.length, mean }) }
+    : undefined;
 
 export const lowerGlobalAverage = lowerGlobal('f32_sum', true);
 export const lowerGlobalMax = lowerGlobal('f32_largest', false);
