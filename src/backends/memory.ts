@@ -55,7 +55,7 @@ export class Heap {
       fail({
         kind: 'limit', where: 'memory', needs: `${size} more bytes`,
         got: `${this.#end} bytes in use and no more to be had`,
-        remedy: 'use a smaller input, a sparser network, or release other sessions',
+        remedy: 'use a smaller input or a smaller network',
       });
     }
     if (start !== this.#end) this.#free.pop();

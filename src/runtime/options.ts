@@ -44,12 +44,23 @@ const checks = {
   executionProviders: rowsOf(backends),
   formats: rowsOf(formats),
   tune: oneOf(tuneModes),
-  tuning: record,
+  tuning: (table, where) => {
+    record(table, where);
+    for (const [key, ms] of Object.entries(table)) {
+      expect(typeof ms === 'number' && ms >= 0, { kind: 'argument', where: `${where} ['${key}']`, needs: 'milliseconds', got: show(ms) });
+    }
+  },
   tuneBudgetMs: (ms: number, where) => expect(ms >= 0, { kind: 'argument', where, needs: 'milliseconds, 0 or more', got: show(ms) }),
   threads: (n: number, where) => expect(n === 1, { kind: 'unsupported', where, needs: '1', got: show(n), remedy: 'run on one thread' }),
   shapes: record,
   onProgress: (f: unknown, where) => expect(typeof f === 'function', { kind: 'argument', where, needs: 'a function', got: show(f) }),
-  wasm: ({ simd }: NonNullable<BackendOptions['wasm']>, where) => simd && oneOf(['plain', 'relaxed'])(simd, `${where}.simd`),
+  wasm: (wasm, where) => {
+    record(wasm, where);
+    if (wasm.simd !== undefined) oneOf(['plain', 'relaxed'])(wasm.simd, `${where}.simd`);
+    expect(wasm.module === undefined || wasm.module instanceof WebAssembly.Module, {
+      kind: 'argument', where: `${where}.module`, needs: 'a WebAssembly.Module', got: show(wasm.module),
+    });
+  },
 } satisfies { [K in keyof Required<SessionOptions>]: (value: NonNullable<SessionOptions[K]>, where: string) => unknown };
 
 /** @throws BurinError for an option that does not exist or a value it cannot have. */

@@ -1,6 +1,7 @@
 import { trapped, type Backend, type Call, type Program } from '../backends/index.ts';
 import { fail } from '../expect.ts';
 import type { Node } from '../graph/graph.ts';
+import { layerOf as prunableLayer } from '../graph/layers.ts';
 import { opOf } from '../graph/ops/index.ts';
 import type { Call as Operation } from '../graph/ops/op.ts';
 import { Tensor, type Shape } from '../tensor.ts';
@@ -93,7 +94,7 @@ function layerOf(binding: Binding, input: PlanInput, node: Node, options: PlanOp
   const macs = opOf(node).work?.(op).macs ?? 0;
   const base = { name: node.name, op: node.op, shape: binding.typed(node.outputs[0]).shape, macs, parts: parts.get(node.name) ?? [] };
   const lowered = binding.backend.kernels.size > 0 ? lowerings[node.op]?.(binding, op) : undefined;
-  const described = { ...base, format: 'dense', ...weightsOf(op), candidates: [] };
+  const described = { ...base, format: 'dense', ...weightsOf(input, node), candidates: [] };
   if (!lowered) return { plan: { ...described, kernel: 'host' }, build: () => ({ host: () => runOnHost(binding, op) }) };
   const chosen = lowered.weight && choose(binding, lowered, signatureOf(op), options), build = (): Call[] => lowered.build(chosen?.choice);
   // Sizes the scratch memory and holds on to the packed weight; addresses are asked for again when all layers are known.
@@ -109,10 +110,10 @@ function signatureOf({ node, inputs }: Operation): string {
   return `${node.op} ${inputs.map((arg) => arg?.shape.join('x') ?? '-').join(' ')} ${JSON.stringify(node.attrs)}`;
 }
 
-/** Nonzeros and size of the weight of a convolution or product. */
-function weightsOf({ node, inputs }: Operation): { nnz: number; size: number } {
-  const weight = /Conv|Linear|Gemm|MatMul/.test(node.op) ? inputs[1]?.value : undefined;
-  return weight?.type === 'float32' ? { nnz: countNonzero(weight.data as Float32Array), size: weight.size } : { nnz: 0, size: 0 };
+/** Nonzeros and size of a layer's weight. */
+function weightsOf({ graph }: PlanInput, node: Node): { nnz: number; size: number } {
+  const layer = prunableLayer(graph, node), weight = layer && graph.constants.get(layer.weight);
+  return weight ? { nnz: countNonzero(weight.data as Float32Array), size: weight.size } : { nnz: 0, size: 0 };
 }
 
 function choose(binding: Binding, lowered: Lowered, signature: string, options: PlanOptions): { choice: Choice; candidates: Candidate[] } {

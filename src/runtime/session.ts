@@ -1,5 +1,5 @@
 import { backends, type Backend, type BackendName, type MemoryUse } from '../backends/index.ts';
-import { expect, fail, show } from '../expect.ts';
+import { BurinError, expect, fail, lookUp, show } from '../expect.ts';
 import { checkGraph, specialize } from '../graph/evaluate.ts';
 import type { Graph, ValueInfo } from '../graph/graph.ts';
 import { optimize } from '../graph/passes/index.ts';
@@ -49,6 +49,8 @@ export class SparseSession {
     checkOptions(options);
     const graph = model instanceof Uint8Array || model instanceof ArrayBuffer ? await readModel(model) : model;
     checkGraph(graph);
+    const inputs = Object.fromEntries(graph.inputs.map((info) => [info.name, info]));
+    for (const name of Object.keys(options.shapes ?? {})) lookUp(inputs, name, 'option shapes');
     return new SparseSession(graph, await firstBackend(options), options);
   }
 
@@ -119,16 +121,30 @@ export class SparseSession {
       this.#plans.set(key, known);
       return known;
     }
-    const fixed = specialize(this.#graph, shapes), { graph, types, parts } = optimize(fixed.graph, fixed.types);
-    const { formats: allowed, tune = 'measure', tuneBudgetMs = DEFAULT_BUDGET_MS, onProgress } = this.#options;
-    const plan = compile(backend, { graph, types, parts }, { formats: allowed, tune, tuneBudgetMs, memory: this.#memory, onProgress });
-    for (const [old, oldest] of this.#plans) {
-      if (this.#plans.size < MOST_PLANS) break;
-      oldest.dispose();
-      this.#plans.delete(old);
-    }
+    while (this.#plans.size >= MOST_PLANS) this.#dropOldest();
+    const plan = this.#compile(backend, shapes);
     this.#plans.set(key, plan);
     return plan;
+  }
+
+  #dropOldest(): void {
+    const [[key, plan]] = this.#plans;
+    plan.dispose();
+    this.#plans.delete(key);
+  }
+
+  /** A new plan; older ones make room for it where the memory does not hold them all. */
+  #compile(backend: Backend, shapes: Readonly<Record<string, Shape>>): Plan {
+    const fixed = specialize(this.#graph, shapes), optimized = optimize(fixed.graph, fixed.types);
+    const { formats: allowed, tune = 'measure', tuneBudgetMs = DEFAULT_BUDGET_MS, onProgress } = this.#options;
+    for (;;) {
+      try {
+        return compile(backend, optimized, { formats: allowed, tune, tuneBudgetMs, memory: this.#memory, onProgress });
+      } catch (error) {
+        if (!(error instanceof BurinError && error.kind === 'limit') || this.#plans.size === 0) throw error;
+        this.#dropOldest();
+      }
+    }
   }
 
   /** The feeds as our tensors, each of the type and shape the model asks for. */

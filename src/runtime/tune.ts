@@ -57,7 +57,9 @@ export const sharedMemory = new TuneMemory();
 
 /** The case a time belongs to: what the work is, not where in the network it happens. */
 export function tuneKey(choice: Choice, signature: string, matrix: Matrix, simd: string): string {
-  const work = `${matrix.rows}x${matrix.cols}|nnz ${countNonzero(matrix.values)}`;
+  // Blocks store zeros too: masks of equal count may differ in how many blocks they touch.
+  const fill = choice.format === 'bsr' ? ` fill ${fillOf(matrix, choice.block).toFixed(2)}` : '';
+  const work = `${matrix.rows}x${matrix.cols}|nnz ${countNonzero(matrix.values)}${fill}`;
   return `${simd}|${signature}|${work}|${choice.format} ${blockName(choice.block)}|${choice.kernel.name}`;
 }
 

@@ -68,6 +68,7 @@ const wrongOptions: readonly (readonly [Record<string, unknown>, ErrorKind, RegE
   [{ formats: ['coo'] }, 'argument', /csr.*coo/],
   [{ executionProvider: ['wasm'] } as never, 'argument', /executionProviders.*executionProvider/],
   [{ tuneBudgetMs: -1 }, 'argument', /tuneBudgetMs/], [{ wasm: { simd: 'avx' } } as never, 'argument', /plain, relaxed/],
+  [{ wasm: { module: {} } } as never, 'argument', /WebAssembly.Module/], [{ tuning: { a: 'b' } } as never, 'argument', /tuning/],
   [{ tune: 'guess' }, 'argument', /measure, predict/], [{ threads: 4 }, 'unsupported', /threads/],
 ];
 for (const [options, kind, text] of wrongOptions) {
@@ -81,6 +82,8 @@ test('what is no model is refused', async () => {
   await refused(() => open({ ...network(), nodes: [...network().nodes].reverse() }), 'model');
   await refused(() => open({ ...network(), nodes: [{ ...network().nodes[0], op: 'Teleport' }] }), 'unsupported', /Teleport/);
 });
+
+test('option shapes names inputs', () => refused(() => open(network(), { shapes: { zz: [1] } }), 'argument', /x.*zz/));
 
 test('free dimensions need a shape before the run', async () => {
   const session = await open();
@@ -217,7 +220,7 @@ test('profile times the whole and every layer', async () => {
   session.release();
 });
 
-const broken = { wasm: { module: {} as WebAssembly.Module } };
+const broken = { wasm: { module: new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])) } }; // a module, but not ours
 test('a provider that does not start gives way to the next', async () => {
   const session = await open(network(), { ...quick, ...broken });
   assert.is(session.environment().simd, 'none');

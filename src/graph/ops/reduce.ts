@@ -27,7 +27,7 @@ const reductions = {
 } satisfies Record<string, Reduction>;
 
 /** Which axes go: input 1, else all of them (or none with noop_with_empty_axes). */
-function reducedAxes(call: Call): Set<number> {
+export function reducedAxes(call: Call): Set<number> {
   const rank = input(call, 0).shape.length;
   const given = numbers(call, 1) ?? [];
   if (given.length > 0) return new Set(given.map((axis) => axisOf(call, axis, rank)));

@@ -1,4 +1,5 @@
-import { axisOf, input, num, numbers } from '../../graph/ops/op.ts';
+import { axisOf, input, num } from '../../graph/ops/op.ts';
+import { reducedAxes } from '../../graph/ops/reduce.ts';
 import { lowerConv, lowerConvTranspose } from './conv.ts';
 import { lowerGemm, lowerLinear, lowerMatMul } from './linear.ts';
 import type { Lower } from './lower.ts';
@@ -8,8 +9,7 @@ import { axisCall, lowerAveragePool, lowerGlobalAverage, lowerGlobalMax, lowerMa
 
 /** Sums over neighbouring axes; anything else is left to the host. */
 const lowerReduce = (kernel: string, mean: boolean): Lower => (ctx, op) => {
-  const { shape, type } = input(op, 0), rank = shape.length;
-  const axes = (numbers(op, 1) ?? [...shape.keys()]).map((axis) => axisOf(op, axis, rank)).sort((a, b) => a - b);
+  const { shape, type } = input(op, 0), axes = [...reducedAxes(op)].sort((a, b) => a - b);
   const neighbours = axes.length > 0 && axes.every((axis, i) => axis === axes[0] + i);
   if (type !== 'float32' || !neighbours || shape.includes(0)) return undefined;
   return { kernel, build: () => axisCall(ctx, op, kernel, { from: axes[0], to: axes[0] + axes.length, mean }) };
