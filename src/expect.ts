@@ -54,10 +54,15 @@ export function expect(condition: unknown, problem: Problem): asserts condition 
   if (!condition) fail(problem);
 }
 
+/** Elements of a list that an error message shows. */
+const MOST_SHOWN = 12;
+
 /** A value, shortened for an error message. */
 export function show(value: unknown): string {
   if (value instanceof Error) return value.message;
-  const text = typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`;
+  const list = (all: readonly unknown[]): string => `[${all.slice(0, MOST_SHOWN).join(', ')}${all.length > MOST_SHOWN ? ', …' : ''}]`;
+  const text = typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? list(value) : String(value);
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
 

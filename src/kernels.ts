@@ -1,5 +1,5 @@
 import { fail } from './expect.ts';
-import { kernelRows, type Block } from './formats/index.ts';
+import { kernelRows, smallestLanes, type Block } from './formats/index.ts';
 
 /** A kernel's name as a record: `f32_csr_spmm_1x32` is { dtype f32, pattern csr, op spmm, rows 1, width 32 }. */
 export interface Kernel {
@@ -40,14 +40,6 @@ export function canRun(kernel: Kernel, format: string, block: Block): boolean {
   if (format === 'dense') return true;
   const rows = kernelRows(block.rows);
   return kernel.rows === smallestLanes(rows);
-}
-
-/** Rows kernels exist for. */
-const LANES = [1, 2, 4, 6];
-
-/** The narrowest kernel that holds `rows` rows. */
-export function smallestLanes(rows: number): number {
-  return LANES.find((lanes) => lanes >= rows) ?? LANES[LANES.length - 1];
 }
 
 type Field = readonly [name: string, kind: 'usize' | 'u32' | 'f32'];

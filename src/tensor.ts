@@ -41,6 +41,9 @@ export class Tensor<D extends TensorData = TensorData> implements TensorLike {
     expect(Object.hasOwn(dtypes, type), {
       kind: 'dtype', where: 'Tensor', needs: `one of ${Object.keys(dtypes).join(', ')}`, got: show(type),
     });
+    expect(Array.isArray(data) || ArrayBuffer.isView(data), {
+      kind: 'argument', where: `Tensor ${type}`, needs: `a ${dtypes[type].name} or a list of numbers`, got: typeOf(data),
+    });
     const shape = dims ?? [data.length];
     checkShape(shape, 'Tensor');
     const array = Array.isArray(data) ? arrayFrom(type, data) : (data as D);
@@ -85,6 +88,7 @@ export function bytesOf(type: DType): number {
 
 /** @throws BurinError when a dimension is not a whole number ≥ 0 or the size is beyond what an array can hold. */
 export function checkShape(shape: Shape, where: string): void {
+  expect(Array.isArray(shape) || ArrayBuffer.isView(shape), { kind: 'shape', where, needs: 'a list of dimensions', got: show(shape) });
   for (const dim of shape) {
     expect(Number.isInteger(dim) && dim >= 0, { kind: 'shape', where, needs: 'whole dimensions of 0 or more', got: `[${shape}]` });
   }
@@ -96,11 +100,26 @@ export function allocate(type: DType, length: number): TensorData {
   return new dtypes[type](length);
 }
 
-/** A typed array of `type` from plain numbers (int64 from numbers too). */
+/**
+ * A typed array of `type` from plain numbers (int64 from numbers too).
+ * @throws BurinError `dtype` for 64-bit integers of numbers that are not whole.
+ */
 export function arrayFrom(type: DType, values: ArrayLike<number>): TensorData {
-  if (type === 'int64') return BigInt64Array.from(Array.from(values, (v) => BigInt(v)));
-  if (type === 'uint64') return BigUint64Array.from(Array.from(values, (v) => BigInt(v)));
+  if (type === 'int64') return BigInt64Array.from(Array.from(values, (v) => whole(type, v)));
+  if (type === 'uint64') return BigUint64Array.from(Array.from(values, (v) => whole(type, v)));
   return new dtypes[type](values as never);
+}
+
+function whole(type: DType, value: number | bigint): bigint {
+  if (typeof value === 'bigint' || Number.isInteger(value)) return BigInt(value);
+  return fail({
+    kind: 'dtype', where: `Tensor ${type}`, needs: 'whole numbers', got: show(value), remedy: 'round them first, or use float32',
+  });
+}
+
+/** `typeof`, and null by its name: data is too long to be shown. */
+function typeOf(value: unknown): string {
+  return value === null ? 'null' : typeof value;
 }
 
 /** The elements as plain numbers, whatever the type; int64 beyond 2^53 lose their low bits. */
@@ -118,7 +137,7 @@ export function tensorFrom(like: TensorLike, where: string): Tensor {
     return fail({
       kind: 'argument', where,
       needs: 'a tensor: data, dims (or shape), type (or dtype)',
-      got: like === null ? 'null' : typeof like,
+      got: typeOf(like),
     });
   }
   expect(Object.hasOwn(dtypes, type), { kind: 'dtype', where, needs: `one of ${Object.keys(dtypes).join(', ')}`, got: show(type) });

@@ -84,7 +84,9 @@ export class Arguments {
   }
 
   numbers(name: string, bounds: Bounds): readonly number[] | undefined {
-    return this.list(name)?.map((text) => numberFrom(text, name, bounds));
+    const list = this.list(name);
+    if (list?.length === 0) throw new UsageError(`--${name} needs numbers, got none`);
+    return list?.map((text) => numberFrom(text, name, bounds));
   }
 
   /** A value that must be a key of a table. */
@@ -118,6 +120,12 @@ export function shapesFrom(texts: readonly string[]): Record<string, number[]> {
     if (dims.some(Number.isNaN)) throw new UsageError(`--shape needs NAME=1x3x224x224, got '${text}'`);
     return [name, dims];
   }));
+}
+
+/** Only inputs of the model have a shape to be given. */
+export function checkNames(shapes: Readonly<Record<string, unknown>>, inputs: readonly { readonly name: string }[]): void {
+  const names = inputs.map(({ name }) => name), stranger = Object.keys(shapes).find((name) => !names.includes(name));
+  if (stranger !== undefined) throw new UsageError(`--shape needs one of ${names.join(', ')}, got '${stranger}'`);
 }
 
 /** Splits at the last `=`: names of values may hold one. */

@@ -1,5 +1,5 @@
 import type { TuneMode } from '../runtime/tune.ts';
-import type { Arguments, Options } from './command.ts';
+import { UsageError, type Arguments, type Options } from './command.ts';
 
 /** Where and with what a network runs; the same for every command that runs one. */
 export const engineOptions = {
@@ -20,9 +20,13 @@ export interface Engine {
 /** The engine the command line asks for. Loads the tables it checks against, so call it when they are needed anyway. */
 export async function engineFrom(args: Arguments): Promise<Engine> {
   const { provider, format, tune } = await engineChoices();
+  const executionProviders = args.chosen('provider', provider), formats = args.chosen('format', format);
+  if (executionProviders?.every((name) => name === 'reference') && formats?.some((name) => name !== 'dense')) {
+    throw new UsageError(`--format ${formats.join(',')} needs a provider with kernels, got --provider reference, which has none`);
+  }
   return {
-    executionProviders: args.chosen('provider', provider),
-    formats: args.chosen('format', format),
+    executionProviders,
+    formats,
     threads: args.number('threads', { least: 1, most: 256, whole: true }),
     tune: args.choice('tune', tune) as TuneMode | undefined,
   };

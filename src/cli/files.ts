@@ -1,6 +1,6 @@
 import { access, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { expect, fail, show } from '../expect.ts';
+import { BurinError, expect, fail, show } from '../expect.ts';
 
 /** Files beyond this are refused before they are read: no typed array of ours could hold their weights. */
 const mostBytes = 2 ** 31;
@@ -18,6 +18,17 @@ export async function readBytes(path: string): Promise<Uint8Array> {
 /** Turns what the system says about a path into an error of ours. */
 const trouble = (path: string, needs: string) => (cause: unknown): never =>
   fail({ kind: 'file', where: path, needs, got: show(cause), cause });
+
+/** Errors about what a file holds begin with its path. */
+export function inFile<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof BurinError)) throw error;
+    const { kind, where, needs, got, remedy } = error;
+    return fail({ kind, where: `${path}: ${where}`, needs, got, remedy, cause: error });
+  }
+}
 
 /** Writes a file, or says what is in the way. */
 export async function write(path: string, content: string | Uint8Array): Promise<void> {

@@ -1,7 +1,7 @@
 import { count, percent } from '../measure/words.ts';
 import type { Inspection } from '../measure/work.ts';
 import type { TableColumn } from '../report/text.ts';
-import { shapesFrom, type Command, type Io } from './command.ts';
+import { checkNames, shapesFrom, type Command, type Io } from './command.ts';
 import { loadModel, modelChoices, modelOptions } from './model.ts';
 
 async function print({ model, convention, totals, layers }: Inspection, io: Io): Promise<void> {
@@ -40,6 +40,9 @@ export const command: Command = {
     const { conventions, inspect } = await import('../measure/work.ts');
     const convention = args.choice('convention', Object.keys(conventions)) as keyof typeof conventions | undefined;
     const { name, graph } = await loadModel(spec, seed);
+    checkNames(shapes, graph.inputs);
+    const { shapeOf } = await import('../measure/feeds.ts');
+    for (const input of graph.inputs) shapeOf(input, shapes[input.name]);
     const record = { ...inspect(graph, { convention: convention ?? 'macs', shapes }), model: name };
     if (args.has('json')) io.out(`${JSON.stringify(record, null, 2)}\n`);
     else await print(record, io);

@@ -1,5 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { BurinError } from '../expect.ts';
+import { BurinError, fail } from '../expect.ts';
 import { wrap } from '../report/wrap.ts';
 import { Arguments, UsageError, type Command, type Io, type Options } from './command.ts';
 
@@ -38,7 +39,13 @@ function generalHelp({ width }: Io): string {
 
 ${terms(Object.entries(commands).map(([name, { about }]) => [name, about]), width)}
 
-burin COMMAND --help tells more.
+burin COMMAND --help tells more, burin --version which this is.
+
+${terms([
+    ['exit 0', 'done; layers that cannot be pruned as asked are left as they were and named, unless --strict'],
+    ['exit 1', 'it failed: a file that cannot be read, a network that cannot be run, a layer refused under --strict'],
+    ['exit 2', 'it was called wrongly: an unknown command, option, name or value, or a shape for no input'],
+  ], width)}
 `;
 }
 
@@ -74,8 +81,21 @@ function parse(argv: readonly string[], command: Command): Arguments {
   }
 }
 
+/** Where package.json lies: beside `src`, or one folder further up from what was built. */
+const packages = ['../../package.json', '../../../package.json'];
+
+async function version(): Promise<string> {
+  for (const path of packages) {
+    const text = await readFile(new URL(path, import.meta.url), 'utf8').catch(() => undefined);
+    const found = text && JSON.parse(text) as { name?: string; version: string };
+    if (found && found.name === 'burin') return found.version;
+  }
+  return fail({ kind: 'file', where: 'package.json', needs: 'to lie beside the program', got: 'nothing' });
+}
+
 async function dispatch(argv: readonly string[], io: Io): Promise<void> {
   const [name, ...rest] = argv;
+  if (name === '--version') return io.out(`${await version()}\n`);
   if (name === '--help' || name === '-h') return io.out(generalHelp(io));
   if (name === undefined || !Object.hasOwn(commands, name)) {
     throw new UsageError(`needs a command, one of ${Object.keys(commands).join(', ')}${name === undefined ? '' : `, got '${name}'`}`);

@@ -8,7 +8,7 @@ export const pruningOptions = {
   granularity: { type: 'string', value: 'NAME', about: 'what lives or dies together; weight if absent' },
   criterion: { type: 'string', value: 'NAME', about: 'what ranks it; magnitude if absent' },
   scope: { type: 'string', value: 'NAME', about: 'what is ranked together: layer, model, or N:M (N kept of M); layer if absent' },
-  strict: { type: 'boolean', about: 'fail where a layer cannot be pruned as asked, instead of leaving it dense' },
+  strict: { type: 'boolean', about: 'fail where a layer cannot be pruned as asked, instead of leaving it as it was with a note' },
 } satisfies Options;
 
 /** What to prune by, without how much. */

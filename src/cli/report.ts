@@ -1,5 +1,5 @@
 import type { Report } from '../measure/record.ts';
-import { UsageError, shapesFrom, type Arguments, type Command, type Io } from './command.ts';
+import { UsageError, checkNames, shapesFrom, type Arguments, type Command, type Io } from './command.ts';
 import { engineChoices, engineFrom, engineOptions, type Engine } from './engine.ts';
 import { expectFolders, write } from './files.ts';
 import { loadModel, modelChoices, modelOptions, type Model } from './model.ts';
@@ -24,7 +24,9 @@ async function planFrom(args: Arguments): Promise<Plan> {
   const idle = ['granularity', 'criterion', 'scope', 'strict'].find((name) => args.has(name));
   if (idle && sparsity === undefined && !plan.sparsities) throw new UsageError(`--${idle} needs --sparsity (or --scope N:M)`);
   if (plan.sparsities && manner.scope.includes(':')) throw new UsageError(`--sweep needs --scope layer or model, got '${manner.scope}'`);
-  await expectFolders(['json', 'html', 'markdown'].map((name) => args.text(name)).filter((path) => path !== '-'));
+  const paths = ['json', 'html', 'markdown'].map((name) => args.text(name));
+  if (paths.filter((path) => path === '-').length > 1) throw new UsageError('only one of --json, --html, --markdown can be -');
+  await expectFolders(paths.filter((path) => path !== '-'));
   return { ...plan, ...(await engineFrom(args)) };
 }
 
@@ -89,6 +91,8 @@ export const command: Command = {
   run: async (args, io) => {
     const spec = args.only('MODEL');
     const plan = await planFrom(args);
-    await put(await reportOf(await loadModel(spec, plan.pruning.manner.seed), plan, io), args, io);
+    const model = await loadModel(spec, plan.pruning.manner.seed);
+    checkNames(plan.shapes, model.graph.inputs);
+    await put(await reportOf(model, plan, io), args, io);
   },
 };

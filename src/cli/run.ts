@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { fail } from '../expect.ts';
-import type { ValueInfo } from '../graph/graph.ts';
+import { fail, lookUp } from '../expect.ts';
+import type { Graph, ValueInfo } from '../graph/graph.ts';
 import { number } from '../measure/words.ts';
 import { numbersOf, Tensor, type Shape } from '../tensor.ts';
-import { UsageError, shapesFrom, splitName, type Arguments, type Command, type Io } from './command.ts';
-import { engineChoices, engineFrom, engineOptions } from './engine.ts';
-import { makeFolder, readBytes, write } from './files.ts';
+import { UsageError, checkNames, shapesFrom, splitName, type Arguments, type Command, type Io } from './command.ts';
+import { engineChoices, engineFrom, engineOptions, type Engine } from './engine.ts';
+import { inFile, makeFolder, readBytes, write } from './files.ts';
 import { loadModel, modelChoices, modelOptions } from './model.ts';
 import { progressOn } from './progress.ts';
 
@@ -19,9 +19,9 @@ function sourcesFrom(args: Arguments, inputs: readonly ValueInfo[]): Map<string,
 }
 
 /** Raw little-endian float32. */
-function floats(bytes: Uint8Array, path: string): Float32Array {
-  if (bytes.length % 4) return fail({ kind: 'file', where: path, needs: 'a whole number of float32', got: `${bytes.length} bytes` });
-  return new Float32Array(bytes.slice().buffer as ArrayBuffer);
+function floats(bytes: Uint8Array, dims: Shape): Tensor {
+  if (bytes.length % 4) return fail({ kind: 'file', where: 'raw file', needs: 'a whole number of float32', got: `${bytes.length} bytes` });
+  return new Tensor('float32', new Float32Array(bytes.slice().buffer as ArrayBuffer), dims);
 }
 
 interface Wish {
@@ -30,11 +30,26 @@ interface Wish {
   readonly seed: number;
 }
 
-async function tensorFor(input: ValueInfo, { source, shape, seed }: Wish): Promise<Tensor> {
-  const { fill, shapeOf } = await import('../measure/feeds.ts');
-  if (source.endsWith('.npy')) return (await import('../io/npy.ts')).readNpy(await readBytes(source));
-  if (source.endsWith('.f32')) return new Tensor('float32', floats(await readBytes(source), source), shapeOf(input, shape));
-  return fill(input, shapeOf(input, shape), source, seed);
+interface Source {
+  readonly dims: Shape;
+  readonly tensor: () => Tensor;
+}
+
+/** Files are read at once, fillings made up only when the network is known to fit the device. */
+async function sourceFor(input: ValueInfo, { source, shape, seed }: Wish): Promise<Source> {
+  const { fill, fillings, shapeOf } = await import('../measure/feeds.ts');
+  const given = (tensor: Tensor): Source => ({ dims: tensor.dims, tensor: () => tensor });
+  if (source.endsWith('.npy')) {
+    const bytes = await readBytes(source), { readNpy } = await import('../io/npy.ts');
+    return given(inFile(source, () => readNpy(bytes)));
+  }
+  const dims = shapeOf(input, shape);
+  if (source.endsWith('.f32')) {
+    const bytes = await readBytes(source);
+    return given(inFile(source, () => floats(bytes, dims)));
+  }
+  lookUp(fillings, source, `filling of input '${input.name}'`);
+  return { dims, tensor: () => fill(input, dims, source, seed) };
 }
 
 /** `scores float32 [1, 10]: 0.012 … 0.98, mean 0.10` and its largest elements. */
@@ -50,13 +65,28 @@ function describe(name: string, tensor: Tensor): string {
 /** A name of a value as a name of a file. */
 const fileName = (name: string): string => `${name.replace(/[^\w.-]+/g, '_')}.npy`;
 
-async function put(outputs: Readonly<Record<string, Tensor>>, args: Arguments, io: Io): Promise<void> {
-  const folder = args.text('output');
-  if (folder) await makeFolder(folder);
+async function put(outputs: Readonly<Record<string, Tensor>>, folder: string | undefined, io: Io): Promise<void> {
   const { writeNpy } = await import('../io/npy.ts');
   for (const [name, tensor] of Object.entries(outputs)) {
     io.out(`${describe(name, tensor)}\n`);
     if (folder) await write(join(folder, fileName(name)), writeNpy(tensor));
+  }
+}
+
+type Sources = Readonly<Record<string, Source>>;
+
+async function outputsOf(graph: Graph, sources: Sources, engine: Engine, io: Io): Promise<Record<string, Tensor>> {
+  const { SparseSession } = await import('../runtime/session.ts');
+  const each = <T>(value: (source: Source) => T): Record<string, T> =>
+    Object.fromEntries(Object.entries(sources).map(([name, source]) => [name, value(source)]));
+  const shapes = each(({ dims }) => dims), progress = progressOn(io);
+  const session = await SparseSession.create(graph, { ...engine, shapes, onProgress: progress.report });
+  try {
+    await session.prepare(shapes);
+    return await session.run(each(({ tensor }) => tensor()));
+  } finally {
+    progress.end();
+    session.release();
   }
 }
 
@@ -82,22 +112,14 @@ export const command: Command = {
     const seed = args.number('seed', { least: 0, whole: true }) ?? 0;
     const engine = await engineFrom(args);
     const { graph } = await loadModel(spec, seed);
-    const sources = sourcesFrom(args, graph.inputs);
-    const feeds: Record<string, Tensor> = {};
+    checkNames(shapes, graph.inputs);
+    const wanted = sourcesFrom(args, graph.inputs), sources: Record<string, Source> = {};
     for (const input of graph.inputs) {
-      feeds[input.name] = await tensorFor(input, { source: sources.get(input.name) ?? 'sin', shape: shapes[input.name], seed });
+      sources[input.name] = await sourceFor(input, { source: wanted.get(input.name) ?? 'sin', shape: shapes[input.name], seed });
     }
-    const { SparseSession } = await import('../runtime/session.ts');
-    const progress = progressOn(io);
-    const dims = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, tensor.dims]));
-    const session = await SparseSession.create(graph, { ...engine, shapes: dims, onProgress: progress.report });
-    try {
-      const outputs = await session.run(feeds);
-      progress.end();
-      await put(outputs, args, io);
-    } finally {
-      progress.end();
-      session.release();
-    }
+    const folder = args.text('output');
+    if (folder) await makeFolder(folder);
+    const outputs = await outputsOf(graph, sources, engine, io);
+    await put(outputs, folder, io);
   },
 };

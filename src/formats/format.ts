@@ -1,4 +1,4 @@
-import { expect } from '../expect.ts';
+import { expect, show } from '../expect.ts';
 
 /** A matrix, row-major: `values[rows · cols]`. A convolution's weight is one with rows = O and cols = KH·KW·I. */
 export interface Matrix {
@@ -78,8 +78,12 @@ export function flush(w: number): number {
   return Math.abs(w) < SMALLEST_NORMAL ? 0 : w;
 }
 
-/** @throws BurinError when the values do not fill rows × cols. */
+/** @throws BurinError `argument` for what is no matrix, `shape` when the values do not fill rows × cols. */
 export function checkMatrix(matrix: Matrix, where: string): void {
+  expect(matrix?.values instanceof Float32Array, {
+    kind: 'argument', where, needs: 'a matrix: { rows, cols, values: Float32Array }',
+    got: matrix ? `values of type ${typeof matrix.values}` : show(matrix),
+  });
   const { rows, cols, values } = matrix;
   expect(Number.isInteger(rows) && Number.isInteger(cols) && rows >= 0 && cols >= 0 && values.length === rows * cols, {
     kind: 'shape', where, needs: `rows · cols = ${rows * cols} values`, got: `${values.length}`,

@@ -1,4 +1,4 @@
-import { expect, lookUp } from '../expect.ts';
+import { expect, lookUp, show } from '../expect.ts';
 import { bsr } from './bsr.ts';
 import { csr } from './csr.ts';
 import { dense } from './dense.ts';
@@ -28,6 +28,14 @@ export function kernelRows(blockRows: number): number {
   return 1;
 }
 
+/** Rows kernels exist for. */
+const LANES = [1, 2, 4, MOST_LANES];
+
+/** The narrowest kernel that holds `rows` rows. */
+export function smallestLanes(rows: number): number {
+  return LANES.find((lanes) => lanes >= rows) ?? MOST_LANES;
+}
+
 /** Largest block of K that fits `bytes` of panel and the reach of an index, split evenly, in whole `step`s. */
 export function evenBlock(cols: number, unit: number, bytes: number, step: number): number {
   const most = Math.max(step, Math.floor(Math.min(bytes, REACH) / unit / step) * step);
@@ -37,24 +45,40 @@ export function evenBlock(cols: number, unit: number, bytes: number, step: numbe
 
 /**
  * Packs a matrix for a kernel. Subnormal weights become zero.
- * @param layout the kernel's wishes; `layout.kBlock` is rounded up to whole blocks
+ * @param layout the kernel's wishes; `layout.kBlock` is rounded up to whole blocks. Where absent: rows as few as the block
+ *   lets a kernel have, indices that are k itself, all columns in one pass if 16 bits can count them
  * @param block rows × cols or keep:of; the format's own where absent
  * @throws BurinError when the format cannot store the matrix or an index would not fit 16 bits
  */
-export function pack(name: string, matrix: Matrix, layout: Layout, block?: Block, where = 'pack'): Packed {
+export function pack(name: string, matrix: Matrix, layout?: Layout, block?: Block, where = 'pack'): Packed {
   const format: Format = lookUp(formats, name, where);
   const shape = block ?? format.block;
   checkMatrix(matrix, where);
   format.check?.(matrix, shape, where);
   const step = shape.of ?? shape.cols;
-  const kBlock = Math.ceil(layout.kBlock / step) * step;
+  const { lanes, unit, ...wish } = checkedLayout(layout ?? defaultLayout(matrix, shape, step), where);
+  const kBlock = Math.ceil(wish.kBlock / step) * step;
   // A dense kernel may take any number of rows at once; a block keeps its own.
-  const blockRows = name === 'dense' ? layout.lanes : kernelRows(shape.rows);
-  expect(blockRows <= layout.lanes, { kind: 'argument', where, needs: `a kernel of ${blockRows} rows or more`, got: `${layout.lanes}` });
-  expect(!format.indexed || (Math.min(kBlock, matrix.cols) - 1) * layout.unit < REACH, {
-    kind: 'limit', where, needs: `a block of K within ${REACH} bytes`, got: `${kBlock} × ${layout.unit}`, remedy: 'lower kBlock',
+  const blockRows = name === 'dense' ? lanes : kernelRows(shape.rows);
+  expect(blockRows <= lanes, { kind: 'argument', where, needs: `a kernel of ${blockRows} rows or more`, got: `${lanes}` });
+  expect(!format.indexed || (Math.min(kBlock, matrix.cols) - 1) * unit < REACH, {
+    kind: 'limit', where, needs: `a block of K within ${REACH} bytes`, got: `${kBlock} × ${unit}`, remedy: 'lower kBlock',
   });
-  return fill({ name, format, matrix, block: shape, layout: { ...layout, kBlock }, blockRows });
+  return fill({ name, format, matrix, block: shape, layout: { lanes, unit, kBlock }, blockRows });
+}
+
+function defaultLayout({ cols }: Matrix, block: Block, step: number): Layout {
+  return { lanes: smallestLanes(kernelRows(block.rows)), unit: 1, kBlock: evenBlock(cols, 1, REACH, step) };
+}
+
+function checkedLayout(layout: Layout, where: string): Layout {
+  for (const name of ['lanes', 'unit', 'kBlock'] as const) {
+    const value: unknown = layout[name];
+    expect(Number.isInteger(value) && (value as number) >= 1, {
+      kind: 'argument', where: `${where}, layout ${name}`, needs: 'a whole number of 1 or more', got: show(value),
+    });
+  }
+  return layout;
 }
 
 interface Plan { name: string; format: Format; matrix: Matrix; block: Block; layout: Layout; blockRows: number }
@@ -108,8 +132,12 @@ function copyIn(values: Float32Array, at: number, matrix: Matrix, { row, rows, k
   }
 }
 
-/** The matrix a packing stands for. */
+/** The matrix a packing stands for. @throws BurinError `argument` for what is no packing. */
 export function unpack(packed: Packed): Matrix {
+  expect(packed?.values instanceof Float32Array && packed.ptr && packed.idx && packed.starts && packed.layout, {
+    kind: 'argument', where: 'unpack', needs: 'a packing', got: packed ? `${typeof packed} without its arrays` : show(packed),
+    remedy: 'make one with pack',
+  });
   const { rows, cols, layout, blockRows, blocks, blockCols, idx, ptr, starts, values } = packed;
   const out = new Float32Array(rows * cols);
   starts.forEach((start, p) => {

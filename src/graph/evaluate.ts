@@ -1,4 +1,4 @@
-import { expect, fail, lookUp } from '../expect.ts';
+import { expect, fail, lookUp, show } from '../expect.ts';
 import { checkShape, sameShape, sizeOf, type Shape, type Tensor } from '../tensor.ts';
 import { opOf } from './ops/index.ts';
 import { producersOf, sortNodes } from './sort.ts';
@@ -17,6 +17,48 @@ function foldBudget(graph: Graph): Budget {
 const whereOf = (node: Node) => `node '${node.name}' (${node.op})`;
 const typedOf = (tensor: Tensor): Typed => ({ type: tensor.type, shape: tensor.dims });
 
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+const named = (value: unknown): boolean => isRecord(value) && typeof value.name === 'string';
+
+/** The parts of a graph and what each must be. */
+const parts: Readonly<Record<keyof Graph, { readonly needs: string; readonly test: (part: unknown) => boolean }>> = {
+  name: { needs: 'a string', test: (part) => typeof part === 'string' },
+  inputs: { needs: 'a list of { name, type, dims }', test: (part) => isList(part, (value) => named(value) && Array.isArray(value.dims)) },
+  outputs: { needs: 'a list of { name, type, dims }', test: (part) => isList(part, named) },
+  nodes: {
+    needs: 'a list of { name, op, inputs, outputs, attrs }',
+    test: (part) => isList(part, (node) =>
+      named(node) && Array.isArray(node.inputs) && Array.isArray(node.outputs) && isRecord(node.attrs)),
+  },
+  constants: { needs: 'a Map of tensors by name', test: (part) => part instanceof Map },
+};
+
+function isList(part: unknown, test: (item: Record<string, unknown>) => boolean): boolean {
+  return Array.isArray(part) && part.every(test);
+}
+
+/**
+ * That a value is a graph at all; whether it can be executed is for {@link checkGraph}.
+ * @throws BurinError `argument` for anything else, naming the part that is missing.
+ */
+export function expectGraph(graph: unknown): asserts graph is Graph {
+  const remedy = 'read a file with readModel, or take a graph of the zoo';
+  const listed = Array.isArray(graph);
+  expect(isRecord(graph) && !listed, {
+    kind: 'argument', where: 'graph', needs: `a Graph: { ${Object.keys(parts).join(', ')} }`, got: listed ? 'a list' : show(graph), remedy,
+  });
+  for (const [name, { needs, test }] of Object.entries(parts)) {
+    const part = graph[name];
+    expect(test(part), { kind: 'argument', where: 'graph', needs: `a Graph with ${name}, ${needs}`, got: shortly(part), remedy });
+  }
+}
+
+/** What stands where a part of a graph should be; a list of objects says nothing when it is printed. */
+function shortly(part: unknown): string {
+  if (Array.isArray(part)) return 'a list of something else';
+  return isRecord(part) ? 'another object' : show(part);
+}
+
 function unique(names: readonly string[], where: string, what: string): Set<string> {
   const seen = new Set<string>();
   for (const name of names) {
@@ -29,9 +71,10 @@ function unique(names: readonly string[], where: string, what: string): Set<stri
 /**
  * That a graph can be executed as it is written: known operators with the right number of inputs, names that occur once,
  * every value made before it is used.
- * @throws BurinError `model` or `unsupported`, naming the node.
+ * @throws BurinError `argument` for what is no graph; `model` or `unsupported`, naming the node.
  */
 export function checkGraph(graph: Graph): void {
+  expectGraph(graph);
   const where = `graph '${graph.name}'`;
   unique(graph.nodes.map((node) => node.name), where, 'nodes');
   const known = unique([...graph.inputs.map((value) => value.name), ...graph.constants.keys()], where, 'inputs and constants');
@@ -85,22 +128,27 @@ function callOf(node: Node, { types, values }: Known): Call {
   return { node, inputs: node.inputs.map((name) => (name === '' ? undefined : arg(name))) };
 }
 
-function needOutputs(node: Node, count: number): void {
-  const needed = node.outputs.findLastIndex((name) => name !== '') + 1;
-  expect(count >= needed, { kind: 'unsupported', where: whereOf(node), needs: `at most ${count} outputs`, got: String(needed) });
-}
-
 function inferNode(call: Call): Typed[] {
   const types = opOf(call.node).infer(call);
-  needOutputs(call.node, types.length);
   for (const { shape } of types) checkShape(shape, whereOf(call.node));
   return types;
 }
 
-function runNode(call: Call): Tensor[] {
-  const results = opOf(call.node).run(call);
-  needOutputs(call.node, results.length);
-  return results;
+/** Names that a node or the caller reads. */
+function readNames(graph: Graph): ReadonlySet<string> {
+  return new Set([...graph.nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ name }) => name)].filter((name) => name !== ''));
+}
+
+/**
+ * The node without the outputs beyond the `count` its operator makes here: exporters leave the mask of a Dropout, which
+ * nothing reads.
+ * @throws BurinError `unsupported` where one of them is read.
+ */
+function withoutSpare(node: Node, count: number, read: ReadonlySet<string>): Node {
+  if (node.outputs.length <= count) return node;
+  const needed = node.outputs.findLastIndex((name) => read.has(name)) + 1;
+  expect(count >= needed, { kind: 'unsupported', where: whereOf(node), needs: `at most ${count} outputs`, got: String(needed) });
+  return { ...node, outputs: node.outputs.slice(0, count) };
 }
 
 /** The results of `call` where they can be known now and the budget allows it; the budget shrinks by what they cost. */
@@ -112,28 +160,34 @@ function fold(call: Call, types: readonly Typed[], budget: Budget): Tensor[] | u
   if (elements > budget.elements || macs > budget.macs) return undefined;
   budget.elements -= elements;
   budget.macs -= macs;
-  return runNode(call);
+  return op.run(call);
 }
 
-function propagate(graph: Graph, inputShapes: Readonly<Record<string, Shape>>): Known {
+function propagate(graph: Graph, inputShapes: Readonly<Record<string, Shape>>): Known & { nodes: Node[] } {
   checkGraph(graph);
+  expect(isRecord(inputShapes), {
+    kind: 'argument', where: `shapes for graph '${graph.name}'`, needs: 'an object of shapes by input', got: show(inputShapes),
+  });
   const inputs = Object.fromEntries(graph.inputs.map((info) => [info.name, info]));
   for (const name of Object.keys(inputShapes)) lookUp(inputs, name, `shapes for graph '${graph.name}'`);
   const known: Known = { types: new Map(), values: new Map(graph.constants) };
   const budget = foldBudget(graph);
   for (const [name, tensor] of graph.constants) known.types.set(name, typedOf(tensor));
   for (const info of graph.inputs) known.types.set(info.name, { type: info.type, shape: fixedShape(info, inputShapes[info.name]) });
-  for (const node of graph.nodes) {
-    const call = callOf(node, known);
+  const read = readNames(graph);
+  const nodes = graph.nodes.map((given) => {
+    const call = callOf(given, known);
     const types = inferNode(call);
     const results = fold(call, types, budget);
+    const node = withoutSpare(given, types.length, read);
     node.outputs.forEach((name, i) => {
       if (name === '') return;
       known.types.set(name, types[i]);
       if (results) known.values.set(name, results[i]);
     });
-  }
-  return known;
+    return node;
+  });
+  return { ...known, nodes };
 }
 
 /**
@@ -153,9 +207,9 @@ export function inferShapes(graph: Graph, inputShapes: Readonly<Record<string, S
 export function specialize(
   graph: Graph, inputShapes: Readonly<Record<string, Shape>> = {},
 ): { graph: Graph; types: ReadonlyMap<string, Typed> } {
-  const { types, values } = propagate(graph, inputShapes);
+  const { types, values, nodes: fitting } = propagate(graph, inputShapes);
   const needed = new Set(graph.outputs.map(({ name }) => name));
-  const nodes = graph.nodes.filter((node) => node.outputs.some((name) => name !== '' && !values.has(name))).reverse().filter((node) => {
+  const nodes = fitting.filter((node) => node.outputs.some((name) => name !== '' && !values.has(name))).reverse().filter((node) => {
     const live = node.outputs.some((name) => needed.has(name));
     if (live) for (const name of node.inputs) needed.add(name);
     return live;
@@ -197,6 +251,7 @@ function lastReads(graph: Graph): Map<Node, string[]> {
  */
 export function evaluate(graph: Graph, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
   checkGraph(graph);
+  expect(isRecord(feeds), { kind: 'argument', where: 'feeds', needs: 'an object of tensors by input', got: show(feeds) });
   const known: Known = { types: new Map(), values: new Map() };
   const set = (name: string, tensor: Tensor) => {
     known.values.set(name, tensor);
@@ -204,11 +259,12 @@ export function evaluate(graph: Graph, feeds: Readonly<Record<string, Tensor>>):
   };
   for (const [name, tensor] of graph.constants) set(name, tensor);
   for (const info of graph.inputs) set(info.name, fed(info, feeds));
-  const done = lastReads(graph);
+  const done = lastReads(graph), read = readNames(graph);
   for (const node of graph.nodes) {
     const call = callOf(node, known);
     const types = inferNode(call);
-    runNode(call).forEach((tensor, i) => {
+    withoutSpare(node, types.length, read);
+    opOf(node).run(call).forEach((tensor, i) => {
       expect(sameShape(tensor.dims, types[i].shape) && tensor.type === types[i].type, {
         kind: 'state', where: whereOf(node), needs: `the inferred ${types[i].type} [${types[i].shape}]`,
         got: `${tensor.type} [${tensor.dims}]`,

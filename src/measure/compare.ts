@@ -2,7 +2,7 @@ import type { LayerPlan, SparseSession } from '../runtime/session.ts';
 import type { TensorLike } from '../tensor.ts';
 import { maxAbsErrorOf, type Tolerance } from './agree.ts';
 import { explain, lossesOf } from './explain.ts';
-import { ratio, type LayerReport, type Report, type Totals } from './record.ts';
+import { ratio, type LayerReport, type Report, type Told, type Totals } from './record.ts';
 import { settled, summarize } from './time.ts';
 
 /** What measuring needs of a session. */
@@ -27,6 +27,8 @@ export interface Comparison {
   /** Timed runs of each edition; 30 when absent. */
   readonly samples?: number;
   readonly tolerance?: Tolerance;
+  /** What the plan of the sparse edition was told; recorded in the report. */
+  readonly told?: Told;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -96,7 +98,8 @@ function layerReport({ dense, sparse }: { dense: Timed[]; sparse?: Timed }): Lay
   const theoreticalSpeedup = macs > 0 ? ratio(size, nnz) : 1;
   const measuredSpeedup = ratio(before.ms, after.ms);
   return {
-    name, op, shape, format, kernel, nnz, macs, candidates, theoreticalSpeedup, measuredSpeedup,
+    name, op, shape, kernel, nnz, macs, candidates, theoreticalSpeedup, measuredSpeedup,
+    format: size ? format : 'none',
     sparsity: size ? 1 - nnz / size : 0,
     denseMs: before.ms,
     sparseMs: after.ms,
@@ -110,7 +113,7 @@ function layerReport({ dense, sparse }: { dense: Timed[]; sparse?: Timed }): Lay
  * @throws BurinError `device` when the outputs disagree; then nothing is timed.
  */
 export async function compare(comparison: Comparison): Promise<Report> {
-  const { model, dense, sparse, counted, feeds, samples = 30, tolerance = { absolute: 1e-3, relative: 1e-3 } } = comparison;
+  const { model, dense, sparse, counted, feeds, samples = 30, told = {}, tolerance = { absolute: 1e-3, relative: 1e-3 } } = comparison;
   const plans = { dense: await dense.prepare(), sparse: await sparse.prepare() };
   const maxAbsError = maxAbsErrorOf(await dense.run(feeds), await sparse.run(feeds), tolerance);
   const runs = await interleave(comparison);
@@ -122,14 +125,14 @@ export async function compare(comparison: Comparison): Promise<Report> {
     denseMs: before.medianMs,
     sparseMs: after.medianMs,
     measuredSpeedup,
-    efficiency: promised && measuredSpeedup ? measuredSpeedup / promised : null,
+    efficiency: promised && promised !== 1 && measuredSpeedup ? measuredSpeedup / promised : null,
     maxAbsError,
   };
   const layers = pairUp(timed(plans.dense, runs.dense), timed(plans.sparse, runs.sparse)).map(layerReport);
   return {
-    model, environment: sparse.environment(), samples, totals, layers,
+    model, environment: sparse.environment(), ...told, samples, totals, layers,
     spread: { denseMs: before.spreadMs, sparseMs: after.spreadMs },
     losses: lossesOf({ totals, layers }),
-    explanation: explain({ totals, layers }),
+    explanation: explain({ totals, layers, ...told }),
   };
 }

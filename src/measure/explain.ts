@@ -1,7 +1,7 @@
-import type { Cause, LayerReport, Loss, Ratio, Totals } from './record.ts';
+import type { Cause, LayerReport, Loss, Ratio, Told, Totals } from './record.ts';
 import { count, ms, percent, several, times } from './words.ts';
 
-interface Measured {
+interface Measured extends Told {
   readonly totals: Totals;
   readonly layers: readonly LayerReport[];
 }
@@ -30,7 +30,7 @@ const beyond = (layers: readonly LayerReport[]): number => sum(layers, (l) => l.
  * - unpruned: Σ (d/t − d/T) over layers with weights; it is not 0 when time is spread over layers otherwise than multiply-adds are
  * - otherOperations: Σ (s − d/T) over operations without weights, which no mask shortens
  * - kernels: Σ (s − d/t) over pruned layers that run in a sparse format
- * - leftDense: the same over pruned layers for which dense was faster
+ * - leftDense: the same over pruned layers that run dense
  * - rest: what lies between the layers, and noise
  */
 export function lossesOf({ totals, layers }: Measured): Loss[] {
@@ -55,6 +55,27 @@ type Sentence = (measured: Measured, lossMs: number) => string | undefined;
 /** `costs 0.30 ms`, or `saves` it. */
 const costs = (lossMs: number): string => `${lossMs < 0 ? 'saves' : 'costs'} ${ms(Math.abs(lossMs))}`;
 
+/** Why a pruned layer runs dense. */
+function whyDense({ kernel, candidates }: LayerReport, { formats, tune }: Told, them: string): string {
+  if (kernel === 'host') return `because this provider has no kernel for ${them}`;
+  if (formats?.every((format) => format === 'dense')) return 'because no sparse format was allowed';
+  if (!candidates.length) return `because no sparse kernel exists for ${them} (depthwise)`;
+  if (!candidates.some(({ format }) => format !== 'dense')) return `because no sparse format ${formats ? 'allowed ' : ''}fits ${them}`;
+  return tune === 'predict'
+    ? 'because no sparse kernel promised to be faster there (predicted, not timed)'
+    : 'because no sparse kernel was faster there';
+}
+
+/** `because …`, or where reasons differ `2 because …, 1 because …`. */
+function reasons(left: readonly LayerReport[], told: Told): string {
+  const counts = new Map<string, number>();
+  for (const layer of left) {
+    const why = whyDense(layer, told, left.length === 1 ? 'it' : 'them');
+    counts.set(why, (counts.get(why) ?? 0) + 1);
+  }
+  return [...counts].map(([why, n]) => (counts.size > 1 ? `${n} ${why}` : why)).join(', ');
+}
+
 const sentences: Record<Cause, Sentence> = {
   unpruned: ({ layers }, lossMs) => {
     const whole = layers.filter(isWhole);
@@ -76,29 +97,51 @@ const sentences: Record<Cause, Sentence> = {
   kernels: ({ layers }, lossMs) => {
     const sparse = layers.filter(isSparse);
     if (!sparse.length) return undefined;
-    const reached = percent(sum(sparse, (l) => after(l.denseMs, l.theoreticalSpeedup)) / sum(sparse, (l) => l.sparseMs));
+    const promised = sum(sparse, (l) => after(l.denseMs, l.theoreticalSpeedup));
+    if (!promised) return `${several(sparse.length, 'layer')} without a weight left: finding that out ${costs(lossMs)}.`;
+    const reached = percent(promised / sum(sparse, (l) => l.sparseMs));
     return `Sparse kernels reach ${reached} of the promise on the ${several(sparse.length, 'layer')} they run: `
       + `finding the kept weights ${costs(lossMs)}.`;
   },
-  leftDense: ({ layers }, lossMs) => {
+  leftDense: ({ layers, ...told }, lossMs) => {
     const left = layers.filter(isLeftDense);
     if (!left.length) return undefined;
     const stay = left.length === 1 ? 'stays' : 'stay';
-    return `${several(left.length, 'pruned layer')} ${stay} dense, because no sparse kernel was faster there: `
+    return `${several(left.length, 'pruned layer')} ${stay} dense, ${reasons(left, told)}: `
       + `the zeros not used ${lossMs < 0 ? 'still save' : 'cost'} ${ms(Math.abs(lossMs))}.`;
   },
   rest: (_, lossMs) => `What happens between the layers, and the noise of the clock, ${costs(lossMs)}.`,
 };
 
+/** What was promised, and what came of it. */
+function opening(totals: Totals): string {
+  const promised = promisedMs(totals), gap = totals.sparseMs - promised, speedup = totals.theoreticalSpeedup.masked;
+  const whole = count(totals.macs.dense);
+  if (speedup === null) return `The mask keeps none of ${whole} multiply-adds. ${ms(totals.denseMs)} became ${ms(totals.sparseMs)}.`;
+  if (speedup === 1) {
+    return `All ${whole} multiply-adds remain, so nothing is promised: ${ms(totals.denseMs)} dense, ${ms(totals.sparseMs)} sparse.`;
+  }
+  return `The mask keeps ${count(totals.macs.masked)} of ${whole} multiply-adds. If time followed, ${ms(totals.denseMs)} would become `
+    + `${ms(promised)} (${times(speedup)}). Measured: ${ms(totals.sparseMs)}, which is ${ms(Math.abs(gap))} ${gap < 0 ? 'less' : 'more'}.`;
+}
+
+/** Efficiencies above this need a word: noise alone does not explain them. */
+const beyondPromise = 1.05;
+
+function bonus(layers: readonly LayerReport[]): string[] {
+  const rich = layers.filter((layer) => isSparse(layer) && (layer.efficiency ?? 0) > beyondPromise);
+  if (!rich.length) return [];
+  const [give, their] = rich.length === 1 ? ['gives', 'its'] : ['give', 'their'];
+  return [`${several(rich.length, 'layer')} ${give} more than ${their} promise, which counts multiply-adds only: where memory bounds the `
+    + 'dense kernel, fewer weights also mean fewer bytes to fetch.'];
+}
+
 /** The losses as plain sentences, the promise first and then the largest. */
 export function explain(measured: Measured): string[] {
-  const { totals } = measured;
-  const promised = promisedMs(totals);
-  const gap = totals.sparseMs - promised;
-  const first = `The mask keeps ${count(totals.macs.masked)} of ${count(totals.macs.dense)} multiply-adds. If time followed, `
-    + `${ms(totals.denseMs)} would become ${ms(promised)} (${times(totals.theoreticalSpeedup.masked)}). `
-    + `Measured: ${ms(totals.sparseMs)}, which is ${ms(Math.abs(gap))} ${gap < 0 ? 'less' : 'more'}.`;
+  const { totals, layers } = measured;
+  if (totals.theoreticalSpeedup.masked === 1) return [opening(totals)];
   const large = lossesOf(measured).filter((loss) => Math.abs(loss.ms) >= negligible * totals.denseMs);
   const losses = large.toSorted((a, b) => Math.abs(b.ms) - Math.abs(a.ms));
-  return [first, ...losses.map((loss) => sentences[loss.cause](measured, loss.ms)).filter((text) => text !== undefined)];
+  const told = losses.map((loss) => sentences[loss.cause](measured, loss.ms)).filter((text) => text !== undefined);
+  return [opening(totals), ...told, ...bonus(layers)];
 }

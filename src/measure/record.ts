@@ -44,7 +44,7 @@ export interface Totals {
   readonly denseMs: number;
   readonly sparseMs: number;
   readonly measuredSpeedup: Ratio;
-  /** Measured over theoretical (masked) speedup. */
+  /** Measured over theoretical (masked) speedup; null where nothing, or everything, is promised. */
   readonly efficiency: Ratio;
   readonly maxAbsError: number;
 }
@@ -54,6 +54,7 @@ export interface LayerReport {
   readonly op: string;
   /** Of the output. */
   readonly shape: Shape;
+  /** `none` where there are no weights. */
   readonly format: string;
   readonly kernel: string;
   /** Fraction of the weights that are zero; 0 where there are none. */
@@ -110,8 +111,16 @@ export interface Loss {
 
 export type Cause = 'unpruned' | 'otherOperations' | 'kernels' | 'leftDense' | 'rest';
 
+/** What the plan was told about its choice of kernels. */
+export interface Told {
+  /** Formats it could choose from; all where absent. */
+  readonly formats?: readonly string[];
+  /** Whether candidates were timed or only predicted; timed where absent. */
+  readonly tune?: 'measure' | 'predict';
+}
+
 /** The one record that every form of the report is written from. Plain JSON. */
-export interface Report {
+export interface Report extends Told {
   readonly model: string;
   readonly environment: Environment;
   readonly pruning?: Pruning;

@@ -1,4 +1,4 @@
-import { expect } from '../expect.ts';
+import { expect, lookUp, show } from '../expect.ts';
 import { formats } from '../formats/index.ts';
 import type { Graph } from '../graph/graph.ts';
 import { prune, type PruneOptions } from '../prune/index.ts';
@@ -23,6 +23,21 @@ export interface MeasureOptions extends Pick<SessionOptions, 'executionProviders
   readonly peers?: readonly Peer[];
   readonly tolerance?: Tolerance;
   readonly onProgress?: (progress: Progress) => void;
+}
+
+/** Every option there is, so that a misspelt one does not pass for none. */
+const measureKeys = {
+  executionProviders: true, formats: true, tune: true, threads: true, shapes: true, model: true, samples: true, feeds: true,
+  pruning: true, peers: true, tolerance: true, onProgress: true,
+} satisfies Record<keyof MeasureOptions, true>;
+
+function checkKeys(options: object, known: Readonly<Record<string, true>>, where: string): void {
+  for (const key of Object.keys(options)) lookUp(known, key, where);
+}
+
+function checkSamples({ samples = 1 }: Pick<MeasureOptions, 'samples'>): void {
+  const fits = Number.isInteger(samples) && samples >= 1;
+  expect(fits, { kind: 'argument', where: 'option samples', needs: 'a whole number of 1 or more', got: show(samples) });
 }
 
 function feedsFor(graph: Graph, shapes: Readonly<Record<string, Shape>>): Record<string, TensorLike> {
@@ -50,9 +65,12 @@ function countedIn(graph: Graph, shapes: Readonly<Record<string, Shape>>): Count
 /**
  * What the zeros of a graph are worth on this device: its theoretical speedup, its measured one against the fastest dense kernels of the
  * same engine, and where the difference went.
- * @throws BurinError `device` when the sparse outputs differ from the dense ones; then nothing is timed.
+ * @throws BurinError `argument` for an unknown option or a value it cannot have, `limit` for inputs too large to make up;
+ * `device` when the sparse outputs differ from the dense ones; then nothing is timed.
  */
 export async function measure(graph: Graph, options: MeasureOptions = {}): Promise<Report> {
+  checkKeys(options, measureKeys, 'measure options');
+  checkSamples(options);
   const { model = graph.name, pruning, peers, samples, tolerance, onProgress, executionProviders, tune, threads } = options;
   const shapes = shapesFor(graph, options);
   const edition = (stage: string, formats?: readonly string[]): Promise<SparseSession> => SparseSession.create(graph, {
@@ -64,8 +82,11 @@ export async function measure(graph: Graph, options: MeasureOptions = {}): Promi
     sessions.push(await edition('dense', ['dense']));
     sessions.push(await edition('sparse', options.formats));
     const [dense, sparse] = sessions;
+    // A network that does not fit the device says so before its inputs are made up.
+    for (const session of sessions) await session.prepare(shapes);
     const feeds = options.feeds ?? feedsFor(graph, shapes);
-    const report = await compare({ model, dense, sparse, counted: countedIn(graph, shapes), feeds, samples, tolerance, onProgress });
+    const told = { ...(options.formats && { formats: options.formats }), ...(tune && { tune }) };
+    const report = await compare({ model, dense, sparse, counted: countedIn(graph, shapes), feeds, samples, tolerance, told, onProgress });
     return { ...report, ...(pruning && { pruning }), ...(peers && { peers }) };
   } finally {
     for (const session of sessions) session.release();
@@ -79,12 +100,17 @@ export interface SweepOptions extends Omit<MeasureOptions, 'pruning' | 'model'> 
   readonly refinements?: number;
 }
 
+const { model: _, ...sharedKeys } = measureKeys;
+const sweepKeys = { ...sharedKeys, refinements: true } satisfies Record<keyof SweepOptions, true>;
+
 /**
  * Speedup over sparsity. Unless told otherwise only sparse formats may be chosen here: with dense among the candidates a session never
  * falls below 1, and the break-even could not be seen.
- * @throws BurinError `argument` for a sparsity outside 0…1
+ * @throws BurinError `argument` for a sparsity outside 0…1 and as `measure`
  */
 export async function sweep(graph: Graph, sparsities: readonly number[], options: SweepOptions = {}): Promise<Sweep> {
+  checkKeys(options, sweepKeys, 'sweep options');
+  checkSamples(options);
   const { pruning, refinements = 2, ...rest } = options;
   for (const sparsity of sparsities) {
     expect(sparsity >= 0 && sparsity <= 1, { kind: 'argument', where: 'sweep', needs: 'sparsities from 0 to 1', got: `${sparsity}` });

@@ -1,4 +1,4 @@
-import { lookUp } from '../expect.ts';
+import { expect, lookUp, show } from '../expect.ts';
 import { specialize } from '../graph/evaluate.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { layerOf, readWeight, type Layer } from '../graph/layers.ts';
@@ -125,9 +125,12 @@ const sum = <T>(items: readonly T[], of: (item: T) => number): number => items.r
 /**
  * Parameters, zeros and work of a graph, layer by layer, under a named convention (default `macs`). Layers that neither
  * have parameters nor count as work are left out. `shapes` are needed for inputs with free dimensions.
- * @throws BurinError `argument` for an unknown convention; as `specialize` for a graph that does not fit together.
+ * @throws BurinError `argument` for what is no graph and for an unknown convention; as `specialize` for a graph that does not fit together.
  */
 export function inspect(graph: Graph, options: { convention?: Convention | (string & {}); shapes?: Shapes } = {}): Inspection {
+  expect(typeof options === 'object' && options !== null, {
+    kind: 'argument', where: 'inspect options', needs: 'an object', got: show(options),
+  });
   const convention = (options.convention ?? 'macs') as Convention;
   const count: (counted: Counted) => number = lookUp(conventions, convention, 'convention');
   const fixed = specialize(graph, options.shapes);

@@ -1,35 +1,16 @@
 import { BurinError, expect, lookUp, show } from '../expect.ts';
+import { expectGraph } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { fromOihw, prunableLayers, readWeight, type Layer } from '../graph/layers.ts';
 import { randomFrom } from '../random.ts';
 import type { Tensor } from '../tensor.ts';
-import { chooseLayers, namesOf, type LayerChoice } from './choose.ts';
-import { criteria, type Criterion, type CriterionName } from './criteria.ts';
-import { extentsOf, type Extents, type Granularity } from './granularities.ts';
+import { chooseLayers, namesOf } from './choose.ts';
+import { criteria, type Criterion } from './criteria.ts';
+import { extentsOf, type Extents } from './granularities.ts';
 import { gridOf, keptWeights, reductions, scoreGroups, type Reduction } from './groups.ts';
 import { applyMask, fromZeros, maskFrom, statistics, type Mask } from './mask.ts';
-import { scopeRule, type Candidate, type Scope, type ScopeRule } from './scopes.ts';
-
-export interface PruneOptions {
-  /** Scores a weight; the smallest go. Default magnitude. */
-  readonly criterion?: CriterionName | (string & {}) | Criterion;
-  /** How far one decision reaches. Default weight. */
-  readonly granularity?: Granularity;
-  /** What is ranked together. Default layer. */
-  readonly scope?: Scope;
-  /** Fraction of the groups to drop, 0 … 1, of all layers or by layer name (others stay as they are). N:M decides it by itself. */
-  readonly sparsity?: number | Readonly<Record<string, number>>;
-  /** Which layers. Default all. */
-  readonly layers?: LayerChoice;
-  /** Which of them not. */
-  readonly exclude?: LayerChoice;
-  /** How the scores of a group become one. Default mean. */
-  readonly reduction?: Reduction;
-  /** For the random criterion. Default 0. */
-  readonly seed?: number;
-  /** Throw for a layer that cannot be pruned as asked (default), or leave it dense and say so in the report. */
-  readonly strict?: boolean;
-}
+import { checkOptions, type PruneOptions } from './options.ts';
+import { scopeRule, type Candidate, type ScopeRule } from './scopes.ts';
 
 export interface PrunedLayer {
   readonly name: string;
@@ -68,9 +49,12 @@ interface Job {
  * (to the lowest layer first under scope model). What is zero already counts as dropped, goes first and stays dropped.
  * `graph` is not modified; what is not pruned is shared with it.
  *
- * @throws BurinError `argument` for options that do not fit, `shape` for a layer that does not (unless `strict` is false).
+ * @throws BurinError `argument` for a graph that is none and options that do not exist or do not fit, `shape` for a layer that
+ * does not (unless `strict` is false).
  */
 export function prune(graph: Graph, options: PruneOptions): Pruned {
+  expectGraph(graph);
+  checkOptions(options);
   const rule = scopeRule(options.scope ?? 'layer');
   const layers = layersToPrune(graph, options);
   const job = jobOf(graph, rule, options);
@@ -124,7 +108,9 @@ function sparsityRule(rule: ScopeRule, sparsity: PruneOptions['sparsity']): (lay
     kind: 'argument', where, needs: 'one number, as all layers are ranked together', got: 'a table',
   });
   for (const [name, value] of typeof sparsity === 'number' ? [['all layers', sparsity] as const] : Object.entries(sparsity)) {
-    expect(value >= 0 && value <= 1, { kind: 'argument', where: `${where}, ${name}`, needs: 'a fraction 0 … 1', got: show(value) });
+    expect(typeof value === 'number' && value >= 0 && value <= 1, {
+      kind: 'argument', where: `${where}, ${name}`, needs: 'a fraction 0 … 1', got: show(value),
+    });
   }
   return (layer) => (typeof sparsity === 'number' ? sparsity : sparsity[layer.name]);
 }

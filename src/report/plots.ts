@@ -3,7 +3,7 @@ import type { LayerReport, Report } from '../measure/record.ts';
 import { ms, number, percent, times } from '../measure/words.ts';
 import { el, type Markup } from './markup.ts';
 import { bars, frame, linear, logarithmic, plot, polyline, powers, type Row, type Scale } from './svg.ts';
-import { causes } from './words.ts';
+import { causes, hasWeights } from './words.ts';
 
 const acrossRange = [frame.left, frame.right] as const;
 const upRange = [frame.bottom, frame.top] as const;
@@ -20,7 +20,7 @@ interface Dot {
 function dotsOf(layers: readonly LayerReport[]): Dot[] {
   return layers.flatMap((layer) => {
     const { theoreticalSpeedup: promised, measuredSpeedup: measured } = layer;
-    return layer.macs && promised && measured ? [{ layer, promised, measured }] : [];
+    return hasWeights(layer) && promised && measured ? [{ layer, promised, measured }] : [];
   });
 }
 
@@ -31,7 +31,7 @@ function around(values: readonly number[]): [number, number] {
 
 /** Formats present, in the order of their colours; dense has a colour of its own. */
 export function formatsIn(layers: readonly LayerReport[]): string[] {
-  return [...new Set(layers.filter((layer) => layer.macs).map((layer) => layer.format))].toSorted();
+  return [...new Set(layers.filter(hasWeights).map((layer) => layer.format))].toSorted();
 }
 
 const colours = 5;
@@ -114,7 +114,7 @@ export function curvePlot({ curve = [], breakEven }: Report): Markup {
 /** Rows of the slowest layers, and of the kinds that the others are gathered in. */
 const [shownLayers, shownKinds] = [10, 6];
 
-const kindOf = ({ op, macs, format }: LayerReport): string => (macs ? `${op}, ${format}` : op);
+const kindOf = (layer: LayerReport): string => (hasWeights(layer) ? `${layer.op}, ${layer.format}` : layer.op);
 const total = (layers: readonly LayerReport[], key: 'denseMs' | 'sparseMs'): number => layers.reduce((sum, layer) => sum + layer[key], 0);
 
 /** Layers by kind, the kind that takes the most time first; kinds beyond `shownKinds` are one. */
@@ -138,7 +138,7 @@ function timeRow(label: string, tooltip: string, layers: readonly LayerReport[])
 export function layerBars({ layers }: Report): Markup {
   const sorted = layers.toSorted((a, b) => b.denseMs - a.denseMs);
   const large = sorted.slice(0, shownLayers)
-    .map((layer) => timeRow(short(layer.name), `${layer.name} (${layer.op}, ${layer.format})`, [layer]));
+    .map((layer) => timeRow(short(layer.name), `${layer.name} (${kindOf(layer)})`, [layer]));
   const small = gather(sorted.slice(shownLayers)).map(([kind, list]) => {
     const label = `${list.length} more ${kind}`;
     return timeRow(label, `${label}, together`, list);

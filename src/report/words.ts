@@ -1,4 +1,4 @@
-import { ratio, type Cause, type LayerReport, type Report } from '../measure/record.ts';
+import { ratio, type Cause, type LayerReport, type Report, type SpreadMs, type Totals } from '../measure/record.ts';
 import { count, ms, number, percent, several, times } from '../measure/words.ts';
 
 /** Whole path segments that all names begin with. */
@@ -27,16 +27,24 @@ export function withShortNames(report: Report): Report {
   return { ...report, layers: report.layers.map((layer, i) => ({ ...layer, name: uses.get(short[i]) === 1 ? short[i] : whole[i] })) };
 }
 
+/** Times that scatter by more than this share of their median are told to. */
+const calm = 0.05;
+
+function scatter(totals: Totals, spread: SpreadMs): string {
+  const share = Math.max(...(['denseMs', 'sparseMs'] as const).map((key) => (totals[key] ? spread[key] / totals[key] : 0)));
+  return share > calm ? ` (Times scatter by ±${percent(share)}.)` : '';
+}
+
 /** One sentence or two that need no other knowledge. */
 export function headline({ totals, spread }: Report): string {
   const promised = totals.theoreticalSpeedup.masked;
-  if (totals.macs.masked === totals.macs.dense) return 'No weight of this network is zero: there is no promise to keep.';
+  if (totals.macs.masked === totals.macs.dense) return 'No weight of a layer that multiplies is zero: there is no promise to keep.';
   const gives = `This device gives ${times(totals.measuredSpeedup)}`;
-  if (promised === null) return `Nothing of this network is left, so the mask promises everything. ${gives}.`;
+  if (promised === null) return `Nothing of this network is left, so the mask promises everything. ${gives}.${scatter(totals, spread)}`;
   const gained = totals.denseMs - totals.sparseMs;
   const hidden = Math.abs(gained) <= spread.denseMs + spread.sparseMs;
   const but = hidden ? ', which is within the noise' : gained < 0 ? ', slower than without it' : '';
-  return `The mask promises ${times(promised)}. ${gives}${but}: ${percent(totals.efficiency)} of the promise.`;
+  return `The mask promises ${times(promised)}. ${gives}${but}: ${percent(totals.efficiency)} of the promise.${scatter(totals, spread)}`;
 }
 
 /** What the headline's words mean, for a reader who has never heard of pruning. */
@@ -51,21 +59,29 @@ export interface Fact {
   readonly note: string;
 }
 
+function howStored({ formats, layers }: Report): string {
+  const weighted = layers.filter(hasWeights);
+  if (weighted.length && weighted.every((layer) => layer.kernel === 'host')) return 'zeros multiplied too: this provider has no kernels';
+  return !formats || formats.includes('dense') ? 'zeros skipped where that is faster' : `stored as ${formats.join(' or ')}`;
+}
+
 /** The numbers that matter, most important first. */
-export function facts({ totals, spread }: Report): Fact[] {
-  const { theoreticalSpeedup: promise, macs } = totals;
+export function facts(report: Report): Fact[] {
+  const { totals, spread } = report, { theoreticalSpeedup: promise, macs } = totals;
+  const unpromised = promise.masked === 1 ? 'nothing was promised' : 'everything was promised';
+  const share = totals.efficiency === null ? unpromised : `${percent(totals.efficiency)} of the promise`;
   return [
     { label: 'Dense', value: ms(totals.denseMs), note: `± ${ms(spread.denseMs)}, every weight multiplied` },
-    { label: 'Sparse', value: ms(totals.sparseMs), note: `± ${ms(spread.sparseMs)}, zeros skipped where that is faster` },
-    { label: 'Measured speedup', value: times(totals.measuredSpeedup), note: `${percent(totals.efficiency)} of the promise` },
+    { label: 'Sparse', value: ms(totals.sparseMs), note: `± ${ms(spread.sparseMs)}, ${howStored(report)}` },
+    { label: 'Measured speedup', value: times(totals.measuredSpeedup), note: share },
     { label: 'Promised speedup', value: times(promise.masked), note: `${count(macs.masked)} of ${count(macs.dense)} multiply-adds remain` },
     {
-      label: 'Weights left', value: percent(ratio(totals.nonzeroParams, totals.params)),
-      note: `${count(totals.nonzeroParams)} of ${count(totals.params)}, ${times(totals.compressionRatio)} fewer`,
+      label: 'Parameters left', value: percent(ratio(totals.nonzeroParams, totals.params)),
+      note: `${count(totals.nonzeroParams)} of ${count(totals.params)} are not zero, biases included`,
     },
     {
-      label: 'Largest difference', value: totals.maxAbsError ? totals.maxAbsError.toExponential(1) : 'none',
-      note: 'of any output value, sparse against dense',
+      label: 'Largest difference', value: totals.maxAbsError ? totals.maxAbsError.toExponential(1) : '0',
+      note: `${totals.maxAbsError ? '' : 'bit for bit, '}of any output value, sparse against dense`,
     },
   ];
 }
@@ -127,11 +143,17 @@ export interface Column {
 
 /** The fastest candidate of another format: what lost against the choice. */
 function runnerUp({ format, candidates }: LayerReport): string {
-  const others = candidates.filter((candidate) => candidate.format !== format).toSorted((a, b) => a.ms - b.ms);
+  // A plan names blocks with the format (`bsr 4x1`), a candidate does not.
+  const [chosen] = format.split(' ');
+  const others = candidates.filter((candidate) => candidate.format !== chosen).toSorted((a, b) => a.ms - b.ms);
   return others.length ? `${others[0].format} ${ms(others[0].ms)}` : '';
 }
 
-const weighted = (layer: LayerReport, text: string): string => (layer.macs ? text : '');
+/** Activations multiplied with each other have multiply-adds, but no weights. */
+export const hasWeights = ({ macs, format }: LayerReport): boolean => macs > 0 && format !== 'none';
+const weighted = (layer: LayerReport, text: string): string => (hasWeights(layer) ? text : '');
+/** Of a layer that was promised something. */
+const ofPromise = (layer: LayerReport): string => (layer.theoreticalSpeedup === 1 ? '' : weighted(layer, percent(layer.efficiency)));
 
 /** The layer table of every form of the report. */
 export const columns: readonly Column[] = [
@@ -141,11 +163,11 @@ export const columns: readonly Column[] = [
   { head: 'format', cell: (l) => weighted(l, l.format), spare: 2 },
   { head: 'kernel', cell: (l) => l.kernel, spare: 8 },
   { head: 'zeros', cell: (l) => weighted(l, percent(l.sparsity)), right: true, spare: 1 },
-  { head: 'MACs', cell: (l) => weighted(l, count(l.macs)), right: true, spare: 7 },
+  { head: 'MACs', cell: (l) => (l.macs ? count(l.macs) : ''), right: true, spare: 7 },
   { head: 'dense ms', cell: (l) => number(l.denseMs), right: true, spare: 0 },
   { head: 'sparse ms', cell: (l) => number(l.sparseMs), right: true, spare: 0 },
   { head: 'promised', cell: (l) => weighted(l, times(l.theoreticalSpeedup)), right: true, spare: 3 },
   { head: 'measured', cell: (l) => times(l.measuredSpeedup), right: true, spare: 0 },
-  { head: 'of promise', cell: (l) => weighted(l, percent(l.efficiency)), right: true, spare: 4 },
+  { head: 'of promise', cell: ofPromise, right: true, spare: 4 },
   { head: 'next best', cell: runnerUp, right: true, spare: 9 },
 ];

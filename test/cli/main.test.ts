@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -22,6 +22,12 @@ async function burin(...argv: string[]): Promise<Outcome> {
   return outcome;
 }
 
+/** The nearest package.json above: tests run from their source and from what was built. */
+function findPackage(): URL {
+  const above = ['../../package.json', '../../../package.json'].map((path) => new URL(path, import.meta.url));
+  return above.find((url) => existsSync(url))!;
+}
+
 const test = suite<{ folder: string }>('cli');
 test.before((context) => { context.folder = mkdtempSync(join(tmpdir(), 'burin-cli-')); });
 test.after((context) => rmSync(context.folder, { recursive: true }));
@@ -30,6 +36,11 @@ test('general help lists the commands', async () => {
   const { code, out, err } = await burin('--help');
   assert.equal([code, err], [0, '']);
   for (const name of ['report', 'inspect', 'run', 'prune']) assert.match(out, new RegExp(`^  ${name} `, 'm'));
+});
+
+test('--version prints that of the package', async () => {
+  const { version } = JSON.parse(readFileSync(findPackage(), 'utf8')) as { version: string };
+  assert.equal(await burin('--version'), { code: 0, out: `${version}\n`, err: '' });
 });
 
 test('help of a command lists its options, the keys of its tables and examples', async () => {
@@ -67,6 +78,12 @@ const usageErrors: readonly (readonly [argv: string[], message: RegExp])[] = [
   [['prune', 'zoo:nothing', '--sparsity', '0.5', '-o', 'b.onnx'], /one of lenet-300-100/],
   [['prune', 'zoo:vgg16@big', '--sparsity', '0.5', '-o', 'b.onnx'], /zoo:NAME@PIXELS/],
   [['run', 'zoo:lenet-300-100', '--input', 'other=sin'], /--input needs one of/],
+  [['run', 'zoo:lenet-300-100', '--shape', 'other=1x2'], /--shape needs one of \w+, got 'other'/],
+  [['report', 'zoo:lenet-300-100', '--shape', 'other=1x2'], /--shape needs one of \w+, got 'other'/],
+  [['inspect', 'zoo:lenet-300-100', '--shape', 'other=1x2'], /--shape needs one of \w+, got 'other'/],
+  [['report', 'a.onnx', '--sweep', ''], /--sweep needs numbers, got none/],
+  [['report', 'a.onnx', '--json', '-', '--html', '-'], /only one of --json, --html, --markdown can be -/],
+  [['report', 'a.onnx', '--format', 'csr', '--provider', 'reference'], /--format csr needs a provider with kernels/],
 ];
 
 for (const [argv, message] of usageErrors) {
@@ -139,7 +156,15 @@ test('run writes outputs that numpy can read', async ({ folder }) => {
   writeFileSync(raw, new Uint8Array(12));
   const short = await burin('run', 'zoo:lenet-300-100', '--input', raw);
   assert.is(short.code, 1);
-  assert.match(short.err, /784 elements, got 3/);
+  assert.match(short.err, /short\.f32: .*784 elements, got 3/);
+  const bad = join(folder, 'bad.npy');
+  writeFileSync(bad, 'no array');
+  const damaged = await burin('run', 'zoo:lenet-300-100', '--input', bad);
+  assert.is(damaged.code, 1);
+  assert.match(damaged.err, /bad\.npy: npy file: needs a NumPy file/);
+  const blocked = await burin('run', 'zoo:lenet-300-100', '-o', join(bad, 'out'));
+  assert.equal([blocked.code, blocked.out], [1, '']);
+  assert.match(blocked.err, /a folder to write to/);
 });
 
 test('report writes the record, a page and a table', async ({ folder }) => {

@@ -147,6 +147,13 @@ const refused: Readonly<Record<string, readonly [() => unknown, ErrorKind, RegEx
   'a kernel of fewer rows than the block': [
     () => pack('bsr', matrixOf(4, 4, 'everything'), { ...layout, lanes: 2 }, { rows: 4, cols: 1 }), 'argument', /4 rows or more/,
   ],
+  'no matrix': [() => pack('csr', undefined as never), 'argument', /pack: needs a matrix: \{ rows, cols, .*got undefined/],
+  'null for a matrix': [() => pack('csr', null as never), 'argument', /got null/],
+  'a matrix without values': [() => pack('csr', { rows: 1, cols: 1 } as never), 'argument', /got values of type undefined/],
+  'a layout of nothing': [() => pack('csr', four, {} as never), 'argument', /layout lanes: needs a whole number of 1 or more, got undef/],
+  'a block of K of 0': [() => pack('csr', four, { ...layout, kBlock: 0 }), 'argument', /layout kBlock/],
+  'unpacking nothing': [() => unpack(undefined as never), 'argument', /unpack: needs a packing, got undefined; make one with pack/],
+  'unpacking an object': [() => unpack({} as never), 'argument', /got object without its arrays/],
   'a format nobody knows': [() => pack('ell', four, layout), 'argument', /dense, csr, bsr, nm.*'ell'/],
 };
 for (const [name, [action, kind, text]] of Object.entries(refused)) {
@@ -154,6 +161,22 @@ for (const [name, [action, kind, text]] of Object.entries(refused)) {
     assert.throws(action, (error: unknown) => error instanceof BurinError && error.kind === kind && text.test(error.message));
   });
 }
+
+test('without a layout every format packs every matrix', () => {
+  for (const [rows, cols] of [...sizes, [2, 70_000] as const]) {
+    const matrix = matrixOf(rows, cols, 'a tenth');
+    for (const name of ['dense', 'csr', 'bsr']) {
+      const packed = pack(name, matrix);
+      sound(packed, matrix);
+      assert.equal(unpack(packed), matrix, `${name} ${rows}x${cols}`);
+    }
+    const window = { rows: 1, cols: 1, keep: 2, of: 4 }, kept = windowed(matrixOf(rows, cols * 4, 'a tenth'), window);
+    assert.equal(unpack(pack('nm', kept, undefined, window)), kept);
+  }
+  assert.equal(pack('csr', matrixOf(4, 8, 'everything')).layout, { lanes: 1, unit: 1, kBlock: 8 });
+  const lanes = sides.map((rows) => pack('bsr', matrixOf(8, 8, 'everything'), undefined, { rows, cols: 1 }).layout.lanes);
+  assert.equal(lanes, [1, 2, 4, 4, 6, 6, 1, 4]);
+});
 
 test('an index of exactly 16 bits fits', () => {
   const matrix = matrixOf(1, 2048, 'everything');

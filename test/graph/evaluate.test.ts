@@ -1,8 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { BurinError } from '../../src/expect.ts';
 import { checkGraph, evaluate, inferShapes, specialize } from '../../src/graph/evaluate.ts';
 import type { Attr, Dim, Graph, Node } from '../../src/graph/graph.ts';
 import { sortNodes } from '../../src/graph/sort.ts';
+import { inspect, workOf } from '../../src/measure/work.ts';
+import { prune } from '../../src/prune/index.ts';
+import { SparseSession } from '../../src/runtime/session.ts';
 import { Tensor } from '../../src/tensor.ts';
 import { filled, same } from './call.ts';
 
@@ -119,8 +123,58 @@ test('checkGraph names what is wrong', () => {
   assert.throws(check([node('y', 'Relu', ['x'], ['x'])]), /already made by an input or constant/);
   assert.throws(check([node('y', 'Relu', ['x']), node('y', 'Relu', ['x'], ['z'])]), /nodes of different names/);
   assert.throws(check([node('y', 'Relu', ['x'])], ['q']), /output 'q'/);
-  const two = graphOf([node('y', 'Relu', ['x'], ['y', 'z'])], ['y']);
+  const two = graphOf([node('y', 'Relu', ['x'], ['y', 'z'])], ['y', 'z']);
   assert.throws(() => evaluate(two, { x: filled([2, 3], 0) }), /at most 1 outputs, got 2/);
+});
+
+const whole = graphOf([node('y', 'Relu', ['x'])], ['y']);
+const noGraphs: Readonly<Record<string, readonly [unknown, RegExp]>> = {
+  'undefined': [undefined, /a Graph: \{ name, inputs, .*got undefined; read a file/],
+  'null': [null, /got null/],
+  'a number': [1, /got 1/],
+  'a string': ['x', /got 'x'/],
+  'an empty object': [{}, /a Graph with name, a string, got undefined/],
+  'a list': [[], /got a list/],
+  'nodes alone': [{ nodes: [] }, /a Graph with name/],
+  'no constants': [{ ...whole, constants: undefined }, /a Graph with constants, a Map of tensors by name, got undefined/],
+  'constants in an object': [{ ...whole, constants: {} }, /constants, .*got another object/],
+  'a node of nothing': [{ ...whole, nodes: [null] }, /nodes, a list of \{ name, op, .*got a list of something else/],
+  'inputs by name': [{ ...whole, inputs: { x: [1] } }, /inputs, a list/],
+  'outputs of names': [{ ...whole, outputs: ['y'] }, /outputs, a list/],
+};
+for (const [name, [given, message]] of Object.entries(noGraphs)) {
+  test(`${name} is no graph, everywhere`, async () => {
+    const refused = (error: unknown) => error instanceof BurinError && error.kind === 'argument' && message.test(error.message);
+    const graph = given as Graph;
+    for (const use of [checkGraph, specialize, inferShapes, inspect, workOf]) assert.throws(() => use(graph), refused, use.name);
+    assert.throws(() => evaluate(graph, {}), refused);
+    assert.throws(() => prune(graph, { sparsity: 0.5 }), refused);
+    const error = await SparseSession.create(graph, { executionProviders: ['reference'] }).then(() => undefined, (thrown) => thrown);
+    assert.ok(refused(error), String(error));
+  });
+}
+
+test('shapes, feeds and options that are no objects are refused', () => {
+  assert.throws(() => specialize(whole, null as never), /shapes for graph 'g': needs an object/);
+  assert.throws(() => evaluate(whole, undefined as never), /feeds: needs an object of tensors by input, got undefined/);
+  assert.throws(() => inspect(whole, null as never), /inspect options: needs an object, got null/);
+});
+
+test('outputs beyond those of an operator are left out where nothing reads them', async () => {
+  const dropout = graphOf([node('d', 'Dropout', ['x'], ['d', 'mask']), node('y', 'Relu', ['d'])], ['y']);
+  const x = filled([2, 3], 1);
+  const expected = evaluate(whole, { x });
+  assert.equal(evaluate(dropout, { x }), expected);
+  const { graph, types } = specialize(dropout);
+  assert.equal(graph.nodes.map(({ outputs }) => outputs), [['d'], ['y']]);
+  assert.equal([...types.keys()].sort(), ['d', 'x', 'y']);
+  const session = await SparseSession.create(dropout, { executionProviders: ['wasm'], tune: 'predict' });
+  assert.equal(await session.run({ x }), expected);
+  await session.release();
+  const folded = graphOf([node('d', 'Dropout', ['c'], ['d', 'mask']), node('y', 'Add', ['x', 'd'])], ['y'], [2, 3], { c: x });
+  assert.equal(specialize(folded).graph.nodes.map(({ name }) => name), ['y']);
+  const read = graphOf([node('d', 'Dropout', ['x'], ['d', 'mask']), node('y', 'Relu', ['mask'])], ['y']);
+  assert.throws(() => specialize(read), /node 'd' \(Dropout\): needs at most 1 outputs, got 2/);
 });
 
 test('sortNodes keeps an order that works, mends one that does not, and survives a long chain', () => {

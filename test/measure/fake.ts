@@ -1,4 +1,5 @@
 import type { Counted, Edition } from '../../src/measure/compare.ts';
+import type { Candidate } from '../../src/measure/record.ts';
 import { Tensor } from '../../src/tensor.ts';
 
 export interface FakeLayer {
@@ -9,6 +10,8 @@ export interface FakeLayer {
   readonly size?: number;
   readonly macs?: number;
   readonly parts?: string[];
+  readonly kernel?: string;
+  readonly candidates?: readonly Candidate[];
 }
 
 export interface FakeEdition extends Edition {

@@ -1,13 +1,13 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BurinError } from '../../src/expect.ts';
-import { compare } from '../../src/measure/compare.ts';
+import { compare, type Counted } from '../../src/measure/compare.ts';
 import { breakEvenOf, search } from '../../src/measure/curve.ts';
 import { promisedMs } from '../../src/measure/explain.ts';
 import { fill, shapeOf } from '../../src/measure/feeds.ts';
-import { ratio } from '../../src/measure/record.ts';
+import { ratio, type Told } from '../../src/measure/record.ts';
 import { bytesMoved, rooflineMs, rooflineSpeedup } from '../../src/measure/roofline.ts';
-import { counted, denseLayers, fakeEdition, sparseLayers } from './fake.ts';
+import { counted, denseLayers, fakeEdition, sparseLayers, type FakeLayer } from './fake.ts';
 
 const near = (a: number | null, b: number): void => assert.ok(a !== null && Math.abs(a - b) < 1e-9, `${a} is not ${b}`);
 
@@ -42,6 +42,52 @@ test('losses add up to the difference between promise and clock', async () => {
   near(by.unpruned, 1 + 1 + 2 - 9 / 2.5);
   assert.match(explanation[0], /10\.0 ms would become 4\.00 ms \(2\.50×\)\. Measured: 7\.50 ms, which is 3\.50 ms more/);
   assert.match(explanation[1], /^1 pruned layer stays dense.*2\.00 ms/);
+});
+
+const leftDense = async (change: Partial<FakeLayer>, told: Told = {}): Promise<string> => {
+  const layers = sparseLayers.map((layer) => (layer.name === 'b' ? { ...layer, ...change } : layer));
+  const pair = { dense: fakeEdition(denseLayers), sparse: fakeEdition(layers) };
+  const { explanation } = await compare({ model: 'm', ...pair, counted, feeds: {}, told });
+  return explanation.find((sentence) => sentence.startsWith('1 pruned layer'))!;
+};
+
+test('a layer left dense has the reason that holds for it', async () => {
+  const timed = { candidates: [{ format: 'dense', kernel: 'd', ms: 4 }, { format: 'csr', kernel: 'c', ms: 5 }] };
+  assert.match(await leftDense(timed), /because no sparse kernel was faster there:/);
+  assert.match(await leftDense(timed, { tune: 'predict' }), /predicted, not timed/);
+  assert.match(await leftDense({}), /no sparse kernel exists for it \(depthwise\)/);
+  assert.match(await leftDense({ kernel: 'host' }), /this provider has no kernel for it/);
+  assert.match(await leftDense({ candidates: timed.candidates.slice(0, 1) }, { formats: ['bsr'] }), /no sparse format allowed fits it/);
+  assert.match(await leftDense({ candidates: timed.candidates.slice(0, 1) }, { formats: ['dense'] }), /no sparse format was allowed/);
+});
+
+test('different reasons are counted', async () => {
+  const layers = sparseLayers.map((layer) => ({ ...layer, format: 'dense', ...(layer.name === 'a' && { kernel: 'host' }) }));
+  const { explanation } = await compare({ model: 'm', dense: fakeEdition(denseLayers), sparse: fakeEdition(layers), counted, feeds: {} });
+  assert.match(explanation.join('\n'), /2 pruned layers stay dense, 1 because this provider has no kernel for them, 1 because no sparse/);
+});
+
+test('nothing promised, everything promised, more than promised', async () => {
+  const speedups = (masked: number | null) => ({ masked, effective: masked, inBounds: masked });
+  const whole: Counted = { ...counted, macs: { ...counted.macs, masked: 1000 }, theoreticalSpeedup: speedups(1) };
+  const unpromised = await compare({ model: 'm', ...editions(), counted: whole, feeds: {} });
+  assert.is(unpromised.totals.efficiency, null);
+  assert.equal(unpromised.explanation, ['All 1.00 k multiply-adds remain, so nothing is promised: 10.0 ms dense, 7.50 ms sparse.']);
+
+  const gone: Counted = { ...counted, macs: { ...counted.macs, masked: 0 }, theoreticalSpeedup: speedups(null) };
+  const empty = (ms: number, format: string) => fakeEdition([{ name: 'a', ms, format, macs: 1000, size: 40, nnz: 0 }]);
+  const all = await compare({ model: 'm', dense: empty(4, 'dense'), sparse: empty(1, 'csr'), counted: gone, feeds: {} });
+  assert.match(all.explanation[0], /^The mask keeps none of 1\.00 k multiply-adds\. 4\.50 ms became 1\.50 ms\.$/);
+  assert.not.match(all.explanation.join(' '), /–|\b0 ms|\b0 %/);
+
+  const rich = sparseLayers.map((layer) => (layer.name === 'a' ? { ...layer, ms: 0.5 } : layer));
+  const more = await compare({ model: 'm', dense: fakeEdition(denseLayers), sparse: fakeEdition(rich), counted, feeds: {} });
+  assert.match(more.explanation.at(-1)!, /^1 layer gives more than its promise.*fewer bytes/);
+});
+
+test('a layer without weights has no format', async () => {
+  const { layers } = await compare({ model: 'm', ...editions(), counted, feeds: {} });
+  assert.equal(layers.map((layer) => layer.format), ['dense', 'csr', 'dense', 'none']);
 });
 
 test('editions take turns, and the first run of a turn is not counted', async () => {
@@ -116,13 +162,17 @@ test('roofline: arithmetic or memory, whichever takes longer', () => {
 
 test('inputs are made up in the shape asked for', () => {
   const x = { name: 'x', type: 'float32', dims: ['n', 2] } as const;
-  assert.throws(() => shapeOf(x), /every dimension, got 'n'; give its shape, e\.g\. x=1x2/);
+  assert.throws(() => shapeOf(x), /every dimension, got 'n'; give its shape, e\.g\. --shape x=1x2/);
   assert.throws(() => shapeOf(x, [3, 3]), /a shape that fits/);
   const sin = fill(x, shapeOf(x, [2, 2]));
   near(sin.data[1] as number, Math.fround(Math.sin(0.37)));
   const [a, b] = [fill(x, [1, 2], 'random', 1), fill(x, [1, 2], 'random', 2)];
   assert.not.equal(a.data, b.data);
   assert.throws(() => fill(x, [1, 2], 'noise'), /one of sin, random, zeros/);
+  const huge = [100_000, 2, 3, 4_000];
+  for (const make of [() => fill(x, huge), () => shapeOf({ ...x, dims: ['n', 2, 3, 'w'] }, huge)]) {
+    assert.throws(make, (error: BurinError) => error.kind === 'limit' && /input 'x': needs at most 268435456/.test(error.message));
+  }
   assert.equal([...fill({ name: 'i', type: 'int64', dims: [2] }, [2]).data], [0n, 0n]);
 });
 

@@ -36,6 +36,14 @@ test('senseless options are refused before anything runs', async () => {
   const problem = (promise: Promise<unknown>): Promise<BurinError | undefined> =>
     promise.then(() => undefined, (error: BurinError) => error);
   assert.match((await problem(sweep(graph, [90])))!.message, /sparsities from 0 to 1, got 90/);
+  for (const samples of [0, -1, 1.5, NaN]) {
+    const error = await problem(measure(graph, { ...quick, samples }));
+    assert.equal([error?.kind, error?.where], ['argument', 'option samples']);
+    assert.is((await problem(sweep(graph, [0.5], { ...quick, samples })))?.where, 'option samples');
+  }
+  const misspelt = { ...quick, sample: 3 };
+  assert.match((await problem(measure(graph, misspelt)))!.message, /measure options: needs one of .*samples.*got 'sample'/);
+  assert.match((await problem(sweep(graph, [0.5], misspelt)))!.message, /sweep options: needs one of .*refinements, got 'sample'/);
   assert.is((await problem(measure(graph, { ...quick, formats: ['zip'] })))?.kind, 'argument');
   assert.is((await problem(measure(graph, { ...quick, shapes: { input: [1, 2] } })))?.kind, 'shape');
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { BurinError } from '../../src/expect.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { zooGraph } from '../../src/graph/zoo/index.ts';
 import { criteria, isKept, prune, type Mask, type PruneOptions } from '../../src/prune/index.ts';
@@ -154,6 +155,10 @@ test('a layer that N:M does not fit: an error with the place, or left dense and 
   assert.is(pruned.graph.constants.get('conv1.weight'), graph.constants.get('conv1.weight'));
 });
 
+test('N:M takes the sparsity it has', () => {
+  assert.is(maskOf([1, 2, 3, 4], { scope: '1:4', sparsity: 0.75 }), '0001');
+});
+
 test('sparsity by layer', () => {
   const { report } = prune(zooGraph('lenet-300-100'), { sparsity: { fc1: 0.92, fc3: 0.74 } });
   assert.equal(report.map(({ name, total, kept }) => [name, total - kept]), [['fc1', 216_384], ['fc3', 740]]);
@@ -188,11 +193,27 @@ const refused: [string, PruneOptions, RegExp][] = [
   ['N:M of filters', { scope: '2:4', granularity: 'filter' }, /a granularity of one input channel/],
   ['unknown layer', { sparsity: 0.5, layers: ['fc9'] }, /option layers: needs layers among fc1, fc2, fc3, got 'fc9'/],
   ['unknown layer in the table', { sparsity: { fc9: 0.5 } }, /option sparsity: needs layers among fc1, fc2, fc3/],
+  ['N:M and a table', { scope: '2:4', sparsity: { fc1: 0.5 } }, /needs 0.5 or nothing/],
+  ['a misspelt option', { sparsty: 0.5 } as PruneOptions, /prune options: needs one of criterion, granularity, .*strict, got 'sparsty'/],
+  ['sparsity as text', { sparsity: '0.5' as never }, /option sparsity: needs a number 0 … 1, or an object .*got '0.5'/],
+  ['sparsity as a list', { sparsity: [0.5] as never }, /option sparsity: needs a number/],
+  ['text in the table', { sparsity: { fc1: '0.5' as never } }, /option sparsity, fc1: needs a fraction 0 … 1, got '0.5'/],
+  ['seed as text', { sparsity: 0.5, seed: 'x' as never }, /option seed: needs a finite number, got 'x'/],
+  ['seed NaN', { sparsity: 0.5, seed: NaN }, /option seed: needs a finite number, got NaN/],
+  ['granularity null', { sparsity: 0.5, granularity: null as never }, /option granularity: needs the name/],
+  ['criterion without a score', { sparsity: 0.5, criterion: {} as never }, /option criterion: needs the name of a criterion or/],
+  ['scope 2', { scope: 2 as never }, /option scope: needs the name of a scope/],
+  ['layers as text', { sparsity: 0.5, layers: 'fc1' as never }, /option layers: needs names of layers or a function, got 'fc1'/],
+  ['strict as text', { sparsity: 0.5, strict: 'yes' as never }, /option strict: needs true or false/],
+  ['options null', null as never, /prune options: needs an object as in \{ sparsity: 0.9 \}, got null/],
+  ['no options', undefined as never, /prune options: needs an object .*got undefined/],
   ['table for the model', { sparsity: { fc1: 0.5 }, scope: 'model' }, /one number/],
 ];
 for (const [name, options, message] of refused) {
   test(`refuses: ${name}`, () => {
-    assert.throws(() => prune(zooGraph('lenet-300-100'), options), message);
+    assert.throws(() => prune(zooGraph('lenet-300-100'), options), (error: unknown) => {
+      return error instanceof BurinError && error.kind === 'argument' && message.test(error.message);
+    });
   });
 }
 

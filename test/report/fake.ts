@@ -14,7 +14,7 @@ function layer(
   const measuredSpeedup = (theoreticalSpeedup ?? 50) * efficiency;
   const sparseMs = denseMs / measuredSpeedup;
   return {
-    name, op, shape: [1, 24, 96, 96], format, kernel: `f32_${format}_spmm_2x16_clamp`, sparsity,
+    name, op, shape: [1, 24, 96, 96], format: size ? format : 'none', kernel: `f32_${format}_spmm_2x16_clamp`, sparsity,
     nnz, macs, denseMs, sparseMs, theoreticalSpeedup, measuredSpeedup,
     efficiency: theoreticalSpeedup && measuredSpeedup / theoreticalSpeedup, spread: { denseMs: denseMs * 0.02, sparseMs: sparseMs * 0.02 },
     candidates: nnz < size

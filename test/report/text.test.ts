@@ -5,7 +5,7 @@ import { count, ms, number, percent, times } from '../../src/measure/words.ts';
 import { reportJson } from '../../src/report/json.ts';
 import { reportMarkdown } from '../../src/report/markdown.ts';
 import { reportText } from '../../src/report/text.ts';
-import { headline, withShortNames } from '../../src/report/words.ts';
+import { facts, headline, withShortNames } from '../../src/report/words.ts';
 import { fakeReport, fullReport } from './fake.ts';
 
 const broken = /\bNaN\b|undefined|Infinity|\[object/;
@@ -36,6 +36,24 @@ test('the headline says promise, gift and share', () => {
     /Nothing of this network is left/,
   );
   assert.match(headline(fakeReport({ totals: { ...totals, macs: { ...totals.macs, masked: totals.macs.dense } } })), /No weight/);
+});
+
+test('a clock that scatters is told in the headline', () => {
+  const { totals, spread } = fakeReport();
+  assert.not.match(headline(fakeReport()), /scatter/);
+  assert.match(headline(fakeReport({ spread: { ...spread, sparseMs: 0.07 * totals.sparseMs } })), /\(Times scatter by ±7\.0 %\.\)$/);
+});
+
+test('facts say only what holds', () => {
+  const { totals, layers } = fakeReport();
+  const note = (changes: Partial<Report>, label: string) => facts(fakeReport(changes)).find((fact) => fact.label === label)!;
+  assert.match(note({}, 'Sparse').note, /zeros skipped where that is faster/);
+  assert.match(note({ formats: ['csr'] }, 'Sparse').note, /stored as csr$/);
+  assert.match(note({ layers: layers.map((l) => ({ ...l, kernel: 'host' })) }, 'Sparse').note, /no kernels/);
+  const same = note({ totals: { ...totals, maxAbsError: 0 } }, 'Largest difference');
+  assert.match(`${same.value}, ${same.note}`, /^0, bit for bit/);
+  const idle = { ...totals, efficiency: null, theoreticalSpeedup: { masked: 1, effective: 1, inBounds: 1 } };
+  assert.is(note({ totals: idle }, 'Measured speedup').note, 'nothing was promised');
 });
 
 test('the text fits the width and drops columns, not meaning', () => {

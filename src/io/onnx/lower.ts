@@ -97,17 +97,17 @@ function transposed(node: Node, name: string, file: Lowering): string {
   return constant(file, `${name}_transposed`, new Tensor(weight.type, data as TensorData, [cols, rows]));
 }
 
-/** Before opset 18 the axes of a reduction were an attribute. */
+/** Before opset 18 the axes of a reduction were an attribute, and none meant all. */
 const reduction: Lower = (node, file) => {
-  const name = node.inputs[1];
-  if (file.opset >= 18 || !name) return [node];
-  const known = file.constants.get(name);
-  const where = `node '${node.name}' (${node.op})`;
-  if (!known) return fail({ kind: 'unsupported', where, needs: 'constant axes', got: 'computed ones' });
-  const axes = Array.from(numbersOf(known));
-  const all = axes.length === 0;
-  expect(!all || !node.attrs.noop_with_empty_axes, { kind: 'unsupported', where, needs: 'some axes', got: 'none' });
-  return [{ ...node, inputs: node.inputs.slice(0, 1), attrs: { ...without(node, 'noop_with_empty_axes'), ...(all ? {} : { axes }) } }];
+  const name = node.inputs[1], x = node.inputs.slice(0, 1);
+  if (file.opset >= 18) return [node];
+  const known = name ? file.constants.get(name) : undefined;
+  expect(!name || known, {
+    kind: 'unsupported', where: `node '${node.name}' (${node.op})`, needs: 'constant axes', got: 'computed ones',
+  });
+  const axes = known ? Array.from(numbersOf(known)) : [];
+  if (axes.length === 0 && node.attrs.noop_with_empty_axes) return [{ ...node, op: 'Identity', inputs: x, attrs: {} }];
+  return [{ ...node, inputs: x, attrs: { ...without(node, 'noop_with_empty_axes'), ...(axes.length ? { axes } : {}) } }];
 };
 
 /** Before opset 18 the number of parts was that of the outputs. */
