@@ -65,8 +65,16 @@ export function kernelsTable({ rows, environment, ceiling }: KernelResults): str
     + `${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s.`;
 }
 
-/** Dense layers in other engines. */
-export function layersTable({ peers }: KernelResults): string {
-  const cells = peers.map((row) => [row.layer, `${row.engine} ${row.version}`.trim(), number(row.medianMs), number(row.gflops)]);
-  return markdownTable([...left('layer (dense)', 'engine'), ...right('ms', 'GFLOP/s')], cells);
+/** The fastest dense kernel of each layer against the ceiling, and the layer as a network of its own in every engine. */
+export function layersTable({ rows, peers, ceiling }: KernelResults): string {
+  const layers = [...new Set(peers.map(({ layer }) => layer))], engines = [...new Set(peers.map(({ engine }) => engine))];
+  const cells = layers.flatMap((layer) => {
+    const best = rows.find((row) => row.mask === 'none' && row.best && row.case.startsWith(`${layer} `));
+    const ms = (engine: string): string => number(peers.find((row) => row.layer === layer && row.engine === engine)?.medianMs ?? null);
+    return best ? [[layer, `${best.m}×${best.n}×${best.k}`, best.gflops.toFixed(1), percent(best.peakFraction), ...engines.map(ms)]] : [];
+  });
+  const versions = engines.map((engine) => `${engine} ${peers.find((row) => row.engine === engine)?.version ?? ''}`.trim());
+  const heads = [...left('layer', 'm×n×k'), ...right('GFLOP/s', 'of ceiling', ...versions.map((name) => `${name} ms`))];
+  return `${markdownTable(heads, cells)}\n\n`
+    + `Ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s, memory ${ceiling.gigabytesPerSecond.toFixed(0)} GB/s.`;
 }

@@ -53,7 +53,9 @@ test('the tables of the README say what the results say', () => {
   assert.not.match(modelsTable(models), /other/);
   assert.match(peersTable(models), /\| other 1\.2 \| 15\.0 \| 1\.50× \| 16\.0 \| 8\.00× \|/);
   assert.match(kernelsTable(kernels), /\| mask \| format \| 70 % \|\n.*\n\| 4x1 \| bsr 4x1 \| 0\.90 \|\n/);
-  assert.match(layersTable(kernels), /\| l \| other 1\.2 \| 3\.00 \| 30\.0 \|/);
+  const dense = { ...kernel, case: 'l dense', mask: 'none', format: 'dense', gflops: 50, peakFraction: 0.877, best: true };
+  const layers = layersTable({ ...kernels, rows: [...kernels.rows, dense, { ...dense, gflops: 1, best: false }] });
+  assert.match(layers, /\| layer \| m×n×k \| GFLOP\/s \| of ceiling \| other 1\.2 ms \|\n.*\n\| l \| 8×8×8 \| 50\.0 \| 88 % \| 3\.00 \|\n/);
 });
 
 test('results are written one row a line and read back the same', () => {
