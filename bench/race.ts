@@ -88,6 +88,12 @@ export interface Finish extends Omit<Runner, 'run' | 'dispose'> {
 }
 
 /**
+ * A turn lasts this long, several runs of a small network: what counts is an engine at work, not how it finds the caches that another
+ * one left.
+ */
+const TURN_MS = 25;
+
+/**
  * Runs editions of a network in our engine and in others, in turns. Outputs of the others are compared with ours before anything is timed.
  * @throws BurinError `device` where they disagree
  */
@@ -105,7 +111,7 @@ export async function race(
       }
     }
     const tasks = Object.fromEntries(runners.map(({ run }, i) => [`${i}`, run]));
-    const times = await timeTogether(tasks, { samples: options.samples, warmUpMs: 3000 });
+    const times = await timeTogether(tasks, { samples: options.samples, warmUpMs: 3000, minMs: TURN_MS });
     return runners.map(({ engine, version, edition, maxError }, i) => ({ engine, version, edition, maxError, time: times[`${i}`] }));
   } finally {
     for (const runner of runners) runner.dispose();
