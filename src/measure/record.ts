@@ -1,13 +1,7 @@
+import type { Environment } from '../runtime/environment.ts';
 import type { Shape } from '../tensor.ts';
 
-/** Where something was measured. */
-export interface Environment {
-  readonly runtime: string;
-  readonly engine: string;
-  readonly cpu: string;
-  readonly threads: number;
-  readonly simd: 'relaxed' | 'plain' | 'none';
-}
+export type { Environment };
 
 /** Multiply-adds, counted four ways. */
 export interface Macs {
