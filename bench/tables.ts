@@ -6,9 +6,10 @@ import { parseArgs } from 'node:util';
 import { expect } from '../src/expect.ts';
 import { put, root, say } from './files.ts';
 import { fillTables, tablesIn } from './markers.ts';
-import { kernelsTable, layersTable, modelsTable, peersTable, type KernelResults, type ModelResults } from './readme-tables.ts';
+import type { DenseResults } from './dense.ts';
+import { denseTable, kernelsTable, layersTable, modelsTable, peersTable, type KernelResults, type ModelResults } from './readme-tables.ts';
 
-function results<T>(name: 'kernels' | 'models'): T {
+function results<T>(name: 'dense' | 'kernels' | 'models'): T {
   const path = join(root, 'bench', 'results', `${name}.json`);
   expect(existsSync(path), { kind: 'file', where: path, needs: 'results', got: 'none', remedy: `run bench/${name} with --write` });
   return JSON.parse(readFileSync(path, 'utf8')) as T;
@@ -20,6 +21,7 @@ const tables = {
   peers: () => peersTable(results<ModelResults>('models')),
   kernels: () => kernelsTable(results<KernelResults>('kernels')),
   layers: () => layersTable(results<KernelResults>('kernels')),
+  dense: () => denseTable(results<DenseResults>('dense')),
 };
 
 const { check } = parseArgs({ options: { check: { type: 'boolean' } } }).values;

@@ -3,7 +3,9 @@ import * as assert from 'uvu/assert';
 import { benchmarkTimer } from '../../bench/benchmark-timer.ts';
 import { linesJson } from '../../bench/files.ts';
 import { fillTables, markdownTable, tablesIn } from '../../bench/markers.ts';
-import { kernelsTable, layersTable, modelsTable, peersTable, type KernelResults, type ModelResults } from '../../bench/readme-tables.ts';
+import {
+  denseTable, kernelsTable, layersTable, modelsTable, peersTable, type KernelResults, type ModelResults,
+} from '../../bench/readme-tables.ts';
 
 const readme = '# A\n\n<!-- table: one -->\nold\n<!-- /table -->\nbetween\n<!-- table: two -->\n<!-- /table -->\nend\n';
 
@@ -56,6 +58,13 @@ test('the tables of the README say what the results say', () => {
   const dense = { ...kernel, case: 'l dense', mask: 'none', format: 'dense', gflops: 50, peakFraction: 0.877, best: true };
   const layers = layersTable({ ...kernels, rows: [...kernels.rows, dense, { ...dense, gflops: 1, best: false }] });
   assert.match(layers, /\| layer \| m×n×k \| GFLOP\/s \| of ceiling \| other 1\.2 ms \|\n.*\n\| l \| 8×8×8 \| 50\.0 \| 88 % \| 3\.00 \|\n/);
+});
+
+test('the whole dense list in two lines', () => {
+  const row = { layer: 'big', m: 8, n: 8, k: 8, kernel: 'k', bestMs: 1, gflops: 50, peakFraction: 0.9 };
+  const rows = [row, { ...row, layer: 'low', peakFraction: 0.4 }, { ...row, layer: 'vector', n: 1, peakFraction: 0.3 }];
+  const table = denseTable({ environment, ceiling: kernels.ceiling, rows });
+  assert.match(table, /\| matrix × matrix \| 2 \| 0\.60 \| 1 \| low 0\.40 \|\n\| matrix × vector \| 1 \| 0\.30 \| 0 \| vector 0\.30 \|/);
 });
 
 test('results are written one row a line and read back the same', () => {

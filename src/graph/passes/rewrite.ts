@@ -1,5 +1,6 @@
 import { numbersOf, type Shape, type Tensor } from '../../tensor.ts';
 import type { Attr, Graph, Node, Typed } from '../graph.ts';
+import { freshNames } from '../names.ts';
 import { opOf } from '../ops/index.ts';
 import type { Arg, Call } from '../ops/op.ts';
 
@@ -41,14 +42,7 @@ export function passOf(rules: Readonly<Record<string, readonly Rule[]>>): Pass {
 }
 
 function openScope(graph: Graph, types: ReadonlyMap<string, Typed>, parts: Parts): Scope {
-  const taken = new Set([...graph.inputs.map(({ name }) => name), ...graph.constants.keys()]);
-  for (const node of graph.nodes) for (const name of [node.name, ...node.outputs]) taken.add(name);
-  const fresh = (name: string): string => {
-    let candidate = name;
-    for (let n = 1; taken.has(candidate); n++) candidate = `${name}_${n}`;
-    taken.add(candidate);
-    return candidate;
-  };
+  const fresh = freshNames(graph);
   const scope: Scope = {
     slots: graph.nodes.map(() => []), slotOf: new Map(), producers: new Map(), readers: new Map(), constants: new Map(graph.constants),
     types: new Map(types), outputs: new Set(graph.outputs.map(({ name }) => name)), parts, fresh,

@@ -1,5 +1,6 @@
 import { type Shape, sizeOf, Tensor } from '../../tensor.ts';
 import type { Graph, Node, Typed } from '../graph.ts';
+import { freshNames } from '../names.ts';
 import { inverse, isIdentity, type Permutation, permuteList, permuteTensor } from '../permute.ts';
 
 /** What a value of the old graph is in the new one: Transpose(source, perm), not computed unless somebody needs it. */
@@ -21,14 +22,7 @@ export interface Sink {
 }
 
 export function newSink(graph: Graph, types: ReadonlyMap<string, Typed>): Sink {
-  const taken = new Set([...graph.inputs.map(({ name }) => name), ...graph.constants.keys()]);
-  for (const node of graph.nodes) for (const name of [node.name, ...node.outputs]) taken.add(name);
-  const fresh = (name: string): string => {
-    let candidate = name;
-    for (let n = 1; taken.has(candidate); n++) candidate = `${name}_${n}`;
-    taken.add(candidate);
-    return candidate;
-  };
+  const fresh = freshNames(graph);
   const all = new Map<string, Typed>([...graph.constants].map(([name, { type, dims }]) => [name, { type, shape: dims }]));
   for (const [name, type] of types) all.set(name, type);
   return { nodes: [], constants: new Map(graph.constants), types: all, views: new Map(), made: new Map(), labels: new Map(), fresh };
