@@ -1,6 +1,7 @@
 // The export table: one line a kernel instance. A name is a record, dtype_pattern_operation_size, read by src/kernels.ts;
 // every kernel takes the address of its record (job.ts).
-import { Bsr, Csr, Dense, Nm } from './pattern';
+import { Bsr, Csr, Dense } from './pattern';
+import { Far, Near, pair } from './pair';
 import { tall, wide } from './tile';
 import { Largest, slide, slide3x3, Total, Weighted } from './window';
 import * as spmv from './spmv';
@@ -16,23 +17,17 @@ export { softmax as f32_softmax, copy as b32_copy, resize as f32_resize, scatter
 export function f32_dense_spmm_6x8(job: usize): void { tall<Dense>(job, 6, 2); }
 export function f32_dense_spmm_4x8(job: usize): void { tall<Dense>(job, 4, 2); }
 export function f32_dense_spmm_2x16(job: usize): void { wide<Dense>(job, 2, 4); }
-export function f32_dense_spmm_1x32(job: usize): void { wide<Dense>(job, 1, 8); }
-export function f32_csr_spmm_1x16(job: usize): void { wide<Csr>(job, 1, 4); }
-export function f32_csr_spmm_1x32(job: usize): void { wide<Csr>(job, 1, 8); }
-export function f32_csr_spmm_1x40(job: usize): void { wide<Csr>(job, 1, 10); }
-export function f32_csr_spmm_1x48(job: usize): void { wide<Csr>(job, 1, 12); }
-export function f32_csr_spmm_2x16(job: usize): void { wide<Csr>(job, 2, 4); }
-export function f32_csr_spmm_2x24(job: usize): void { wide<Csr>(job, 2, 6); }
 export function f32_csr_spmm_4x8(job: usize): void { tall<Csr>(job, 4, 2); }
 export function f32_csr_spmm_6x8(job: usize): void { tall<Csr>(job, 6, 2); }
-export function f32_bsr_spmm_1x32(job: usize): void { wide<Bsr>(job, 1, 8); }
-export function f32_bsr_spmm_2x16(job: usize): void { wide<Bsr>(job, 2, 4); }
-export function f32_bsr_spmm_2x24(job: usize): void { wide<Bsr>(job, 2, 6); }
 export function f32_bsr_spmm_4x8(job: usize): void { tall<Bsr>(job, 4, 2); }
 export function f32_bsr_spmm_6x8(job: usize): void { tall<Bsr>(job, 6, 2); }
-export function f32_nm_spmm_1x32(job: usize): void { wide<Nm>(job, 1, 8); }
-export function f32_nm_spmm_1x40(job: usize): void { wide<Nm>(job, 1, 10); }
-export function f32_nm_spmm_1x48(job: usize): void { wide<Nm>(job, 1, 12); }
+
+// The same for rows in pairs: B packed, and B where it lies.
+export function f32_pair_spmm_2x8(job: usize): void { pair<Near>(job, 2); }
+export function f32_pair_spmm_2x16(job: usize): void { pair<Near>(job, 4); }
+export function f32_pair_spmm_2x20(job: usize): void { pair<Near>(job, 5); }
+export function f32_pair_spmm_2x24(job: usize): void { pair<Near>(job, 6); }
+export function f32_pair_direct_2x24(job: usize): void { pair<Far>(job, 6); }
 
 // y[rows] = A·x.
 export function f32_dense_spmv(job: usize): void { spmv.dense(job); }

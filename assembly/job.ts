@@ -33,12 +33,17 @@ export class SpmmJob {
   max: f32;
   /** 1: C holds the sums of earlier blocks of K. */
   partial: u32;
+  /** u32 [2 · blocks], the rows of C of each pair of rows (pair.ts). */
+  order: usize;
 }
 
 /** A product: walks panels of columns and blocks of K. */
 @unmanaged
 export class MatmulJob {
-  /** Table index and record of the micro-kernel, of the packing and of the unpacking (0: C is written in place). */
+  /**
+   * Table index and record of the micro-kernel, of the packing (0: the micro-kernel reads B where it lies, from the
+   * address in its record's `panel` on) and of the unpacking (0: C is written in place).
+   */
   spmm: u32;
   spmmJob: usize;
   pack: u32;
@@ -50,7 +55,7 @@ export class MatmulJob {
   width: u32;
   depth: u32;
   kBlock: u32;
-  /** Start of the values, indices and pointers of each block of K: usize triples. */
+  /** Start of the values, indices, pointers and pairs of rows of each block of K: four usize each. */
   parts: usize;
   c: usize;
   min: f32;

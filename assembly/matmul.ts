@@ -7,22 +7,29 @@ import { MatmulJob, PackJob, SpmmJob, UnpackJob } from './job';
 export function matmul(at: usize): void {
   const job = changetype<MatmulJob>(at);
   const tile = changetype<SpmmJob>(job.spmmJob), pack = changetype<PackJob>(job.packJob), unpack = changetype<UnpackJob>(job.unpackJob);
-  const cols = job.cols, width = job.width, depth = job.depth, kBlock = job.kBlock;
+  const cols = job.cols, width = job.width, depth = job.depth, kBlock = job.kBlock, b = tile.panel;
   for (let next: u32 = 0; next < cols; next += width) {
     const col = cols >= width ? min(next, cols - width) : 0;
-    pack.col = col;
-    pack.valid = min(width, cols);
+    if (job.pack) {
+      pack.col = col;
+      pack.valid = min(width, cols);
+    } else {
+      tile.panel = b + (<usize>col << 2);
+    }
     if (!job.unpack) tile.c = job.c + (<usize>col << 2);
     let part = job.parts;
-    for (let k: u32 = 0; k < depth; k += kBlock, part += 12) {
-      pack.k0 = k;
-      pack.k1 = min(k + kBlock, depth);
-      call_indirect<void>(job.pack, job.packJob);
-      const last = pack.k1 == depth;
+    for (let k: u32 = 0; k < depth; k += kBlock, part += 16) {
+      const last = k + kBlock >= depth;
+      if (job.pack) {
+        pack.k0 = k;
+        pack.k1 = last ? depth : k + kBlock;
+        call_indirect<void>(job.pack, job.packJob);
+      }
       tile.values = load<u32>(part);
       tile.idx = load<u32>(part, 4);
       tile.ptr = load<u32>(part, 8);
       tile.all = load<u32>(part, 8);
+      tile.order = load<u32>(part, 12);
       tile.partial = u32(k > 0);
       tile.residual = last ? job.residual : 0;
       tile.min = last ? job.min : -Infinity;
@@ -35,6 +42,7 @@ export function matmul(at: usize): void {
       call_indirect<void>(job.unpack, job.unpackJob);
     }
   }
+  tile.panel = b;
 }
 
 /** Runs `count` pairs (table index, record) in order. */

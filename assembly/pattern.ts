@@ -35,12 +35,3 @@ export class Bsr extends Pattern {
   @inline indexBytes(): usize { return 2; }
   @inline runs(): bool { return true; }
 }
-
-/** N kept of every M: as many positions in each row, so no ptr. */
-@unmanaged @final
-export class Nm extends Pattern {
-  @inline count(ptr: usize, all: u32): u32 { return all; }
-  @inline next(last: usize, panel: usize, idx: usize, unit: usize): usize { return panel + <usize>load<u16>(idx); }
-  @inline indexBytes(): usize { return 2; }
-  @inline runs(): bool { return false; }
-}

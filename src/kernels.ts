@@ -14,7 +14,7 @@ export interface Kernel {
   readonly width: number;
 }
 
-const WEIGHTED = /^(f32)_(dense|csr|bsr|nm)_(spmm|spmv)(?:_(\d+)(?:x(\d+))?)?$/;
+const WEIGHTED = /^(f32)_(dense|csr|bsr|nm|pair)_(spmm|spmv|direct)(?:_(\d+)(?:x(\d+))?)?$/;
 const PLAIN = /^(?:(f32|b32)_)?([a-z]+(?:_[a-z]+)*)(?:_(\d+)x(\d+))?$/;
 
 /** @throws BurinError when the name is not of the form above. */
@@ -34,8 +34,12 @@ export function patternOf(format: string, block: Block): string {
   return format === 'bsr' && block.cols === 1 ? 'csr' : format;
 }
 
+/** Formats of single weights, whose rows can go in pairs. */
+const pairable: ReadonlySet<string> = new Set(['csr', 'nm']);
+
 /** Whether a kernel can run a format with this block; rows it does not need are stored as zeros. */
 export function canRun(kernel: Kernel, format: string, block: Block): boolean {
+  if (kernel.pattern === 'pair') return pairable.has(format);
   if (kernel.pattern !== patternOf(format, block)) return false;
   if (format === 'dense') return true;
   const rows = kernelRows(block.rows);
@@ -53,7 +57,7 @@ const real = (names: string): Field[] => fields('f32', names);
 export const jobs = {
   SpmmJob: [
     ...address('values idx ptr'), ...count('all run blocks blockRows rows'),
-    ...address('panel unit c cStride bias residual'), ...real('min max'), ...count('partial'),
+    ...address('panel unit c cStride bias residual'), ...real('min max'), ...count('partial'), ...address('order'),
   ],
   MatmulJob: [
     ...count('spmm'), ...address('spmmJob'), ...count('pack'), ...address('packJob'), ...count('unpack'), ...address('unpackJob'),
@@ -96,7 +100,7 @@ export type JobName = keyof typeof jobs;
 
 /** Which record a kernel reads, by its operation; element-wise kernels of one operand are the rest. */
 const jobOf: Readonly<Record<string, JobName>> = {
-  spmm: 'SpmmJob', spmv: 'SpmvJob', matmul: 'MatmulJob', pack_rows: 'PackJob',
+  spmm: 'SpmmJob', direct: 'SpmmJob', spmv: 'SpmvJob', matmul: 'MatmulJob', pack_rows: 'PackJob',
   pack_columns: 'PackJob', pack_taps: 'PackJob', pack_a: 'PackRowsJob',
   pad: 'PadJob', unpack: 'UnpackJob', depthwise: 'WindowJob', maxpool: 'WindowJob', sumpool: 'WindowJob',
   add: 'BinaryJob', sub: 'BinaryJob', mul: 'BinaryJob', div: 'BinaryJob', min: 'BinaryJob', max: 'BinaryJob', prelu: 'BinaryJob',

@@ -35,14 +35,14 @@ test('every export is a kernel whose name parses and that has a record, or the d
       const kernel = parseKernel(name);
       assert.is(kernel.name, name);
       assert.ok(Object.hasOwn(jobs, jobFor(kernel)), name);
-      if (/_spm[mv]/.test(name)) assert.ok(['dense', 'csr', 'bsr', 'nm'].includes(kernel.pattern ?? ''), name);
+      if (/_(spm[mv]|direct)/.test(name)) assert.ok(['dense', 'csr', 'bsr', 'pair'].includes(kernel.pattern ?? ''), name);
     }
     assert.ok(functions.includes('run') && functions.includes('matmul'));
   }
 });
 
 test('a kernel reads the record that the table says', () => {
-  const bodies = ['matmul', 'pack', 'axis', 'window', 'pointwise', 'spmv', 'tile'].map((file) => source(`${file}.ts`)).join('\n');
+  const bodies = ['matmul', 'pack', 'axis', 'window', 'pointwise', 'spmv', 'tile', 'pair'].map((file) => source(`${file}.ts`)).join('\n');
   const reads = (name: string): string | undefined => new RegExp(
     `export function ${name}(?:<[^(]*>)?\\(at: usize[^{]*\\{\\s*(?:[^\\n]*\\n\\s*)??[^\\n]*changetype<(\\w+Job)>`
   ).exec(bodies)?.[1];
@@ -50,7 +50,7 @@ test('a kernel reads the record that the table says', () => {
     matmul: 'matmul', pack_rows: 'pack_rows', pack_columns: 'pack_columns', pack_taps: 'pack_taps', pack_a: 'pack_a',
     unpack: 'unpack', pad: 'pad', f32_softmax: 'softmax', f32_sum: 'reduce', b32_copy: 'copy', f32_resize: 'resize',
     f32_scatter: 'scatter', f32_depthwise: 'slide', f32_depthwise_3x3: 'slide3x3', f32_abs: 'map', f32_add: 'combine',
-    f32_csr_spmm_1x32: 'wide', f32_dense_spmm_6x8: 'tall', f32_csr_spmv_1: 'sparse', f32_bsr_spmv_4: 'rows4',
+    f32_dense_spmm_2x16: 'wide', f32_pair_spmm_2x24: 'pair', f32_dense_spmm_6x8: 'tall', f32_csr_spmv_1: 'sparse', f32_bsr_spmv_4: 'rows4',
   };
   for (const [kernel, name] of Object.entries(table)) assert.is(reads(name), jobFor(parseKernel(kernel)), kernel);
 });
@@ -62,6 +62,9 @@ test('names that are no kernel are refused', () => {
   });
   assert.equal(parseKernel('f32_depthwise_3x3'), { name: 'f32_depthwise_3x3', dtype: 'f32', op: 'depthwise', rows: 3, width: 3 });
   assert.is(parseKernel('f32_csr_spmv_4').rows, 4);
+  assert.equal(parseKernel('f32_pair_direct_2x24'), {
+    name: 'f32_pair_direct_2x24', dtype: 'f32', pattern: 'pair', op: 'direct', rows: 2, width: 24,
+  });
 });
 
 /** Functions of a text module by name; one starts on the second level of brackets. */
@@ -72,8 +75,10 @@ function functionsOf(wat: string): Map<string, string> {
 for (const file of ['build/burin.wat', 'build/burin.relaxed.wat'].map((name) => join(root, name)).filter((path) => existsSync(path))) {
   test(`no call inside a product kernel of ${file.slice(root.length)}`, () => {
     const text = readFileSync(file, 'utf8'), functions = functionsOf(text);
-    const exported = [...text.matchAll(/\(export "(f32_\w+_spm[mv]\w*)" \(func \$([^)]+)\)\)/g)];
-    assert.ok(exported.length > 20, `${exported.length} kernels`);
+    const exported = [...text.matchAll(/\(export "(f32_\w+_(?:spm[mv]|direct)\w*)" \(func \$([^)]+)\)\)/g)];
+    const named = [...source('index.ts').matchAll(/^export function (f32_\w+_(?:spm[mv]|direct)\w*)/gm)];
+    assert.ok(named.length > 10);
+    assert.is(exported.length, named.length);
     for (const [, name, internal] of exported) {
       const body = functions.get(internal);
       assert.ok(body, `${name} has a body`);

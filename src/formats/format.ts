@@ -15,6 +15,10 @@ export interface Layout {
   readonly unit: number;
   /** Most consecutive k in one pass. */
   readonly kBlock: number;
+  /** Single weights with rows in pairs (pair.ts); `lanes` is 2 then. */
+  readonly pairs?: boolean;
+  /** [cols] bytes from the start of the other operand to each of its rows, where these lie apart in memory (pairs only). */
+  readonly offsets?: Uint32Array;
 }
 
 /** The block of a format: rows × cols weights stored together, or `keep` weights of every `of` along a row. */
@@ -42,12 +46,16 @@ export interface Packed {
   readonly blockCols: number;
   /** values[positions · blockCols · lanes]: part by part, block by block, position by position, k by k, row by row. */
   readonly values: Float32Array;
-  /** idx[positions]: byte offsets (k − k0) · unit; empty where every k is stored. */
-  readonly idx: Uint16Array;
-  /** ptr[parts · (blocks + 1)]: positions before each block of rows, counted anew in every part. */
+  /** idx[positions]: byte offsets (k − k0) · unit, or those of the layout; empty where every k is stored. */
+  readonly idx: Uint16Array | Uint32Array;
+  /** ptr[parts · (blocks + 1)]: positions before each block of rows, counted anew in every part; for pairs, see pair.ts. */
   readonly ptr: Uint32Array;
+  /** order[parts · 2 · blocks]: the rows of each pair (pairs only). */
+  readonly order?: Uint32Array;
   /** Positions before each part. */
   readonly starts: readonly number[];
+  /** Values before each part, where that does not follow from `starts` (pairs only). */
+  readonly valueStarts?: readonly number[];
   /** Nonzero weights, and weights stored (zeros inside blocks included). */
   readonly nnz: number;
   readonly stored: number;

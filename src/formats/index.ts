@@ -4,6 +4,7 @@ import { csr } from './csr.ts';
 import { dense } from './dense.ts';
 import { checkMatrix, countNonzero, flush, type Block, type Format, type Layout, type Matrix, type Packed } from './format.ts';
 import { nm } from './nm.ts';
+import { packPairs, unpackPairs } from './pair.ts';
 
 export * from './format.ts';
 
@@ -56,15 +57,33 @@ export function pack(name: string, matrix: Matrix, layout?: Layout, block?: Bloc
   checkMatrix(matrix, where);
   format.check?.(matrix, shape, where);
   const step = shape.of ?? shape.cols;
-  const { lanes, unit, ...wish } = checkedLayout(layout ?? defaultLayout(matrix, shape, step), where);
+  const { lanes, unit, pairs, offsets, ...wish } = checkedLayout(layout ?? defaultLayout(matrix, shape, step), where);
   const kBlock = Math.ceil(wish.kBlock / step) * step;
+  if (pairs) {
+    return packedPairs({ name, format, matrix, block: shape, layout: { lanes: 2, unit, kBlock, pairs, offsets }, blockRows: 2 }, where);
+  }
   // A dense kernel may take any number of rows at once; a block keeps its own.
   const blockRows = name === 'dense' ? lanes : kernelRows(shape.rows);
   expect(blockRows <= lanes, { kind: 'argument', where, needs: `a kernel of ${blockRows} rows or more`, got: `${lanes}` });
-  expect(!format.indexed || (Math.min(kBlock, matrix.cols) - 1) * unit < REACH, {
+  if (format.indexed) checkReach(matrix, unit, kBlock, where);
+  return fill({ name, format, matrix, block: shape, layout: { lanes, unit, kBlock }, blockRows });
+}
+
+function checkReach({ cols }: Matrix, unit: number, kBlock: number, where: string): void {
+  expect((Math.min(kBlock, cols) - 1) * unit < REACH, {
     kind: 'limit', where, needs: `a block of K within ${REACH} bytes`, got: `${kBlock} × ${unit}`, remedy: 'lower kBlock',
   });
-  return fill({ name, format, matrix, block: shape, layout: { lanes, unit, kBlock }, blockRows });
+}
+
+/** Single weights only: the rows of a block have no partners to choose. */
+function packedPairs({ name, format, matrix, block, layout }: Plan, where: string): Packed {
+  expect(format.indexed && block.rows === 1 && block.cols === 1, {
+    kind: 'argument', where, needs: 'a format of single weights for rows in pairs', got: `${name} ${block.rows}x${block.cols}`,
+  });
+  if (!layout.offsets) checkReach(matrix, layout.unit, layout.kBlock, where);
+  // A window with too many weights is found by looking for what it would store.
+  if (block.of) for (let row = 0; row < matrix.rows; row++) format.stored(matrix, block, row, 0, matrix.cols, new Uint32Array(matrix.cols));
+  return packPairs(matrix, layout, { format: name, block });
 }
 
 function defaultLayout({ cols }: Matrix, block: Block, step: number): Layout {
@@ -138,6 +157,7 @@ export function unpack(packed: Packed): Matrix {
     kind: 'argument', where: 'unpack', needs: 'a packing', got: packed ? `${typeof packed} without its arrays` : show(packed),
     remedy: 'make one with pack',
   });
+  if (packed.order) return unpackPairs(packed);
   const { rows, cols, layout, blockRows, blocks, blockCols, idx, ptr, starts, values } = packed;
   const out = new Float32Array(rows * cols);
   starts.forEach((start, p) => {
@@ -165,5 +185,5 @@ function copyOut(out: Float32Array, { rows, cols }: Packed, patch: Patch, values
 
 /** Bytes of a packing: values, indices and pointers. */
 export function packedBytes(packed: Packed): number {
-  return packed.values.byteLength + packed.idx.byteLength + packed.ptr.byteLength;
+  return packed.values.byteLength + packed.idx.byteLength + packed.ptr.byteLength + (packed.order?.byteLength ?? 0);
 }

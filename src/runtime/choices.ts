@@ -54,7 +54,8 @@ function blocksFor(matrix: Matrix): [string, Block][] {
 }
 
 /** Kernels whose tile suits the product: not much wider than its columns, not taller than its rows. */
-function suits(kernel: Kernel, rows: number, { cols, vector }: Columns): boolean {
+function suits(kernel: Kernel, rows: number, { cols, vector, inPlace }: Columns): boolean {
+  if (kernel.op === 'direct') return inPlace === true && kernel.width <= cols;
   if (kernel.op === 'spmv' || vector) return vector && kernel.op === 'spmv';
   const tooWide = kernel.width > 16 && kernel.width >= 2 * cols;
   const tooNarrow = kernel.width === 16 && kernel.rows === 1 && cols > 64;
@@ -65,6 +66,8 @@ function suits(kernel: Kernel, rows: number, { cols, vector }: Columns): boolean
 export interface Columns {
   readonly cols: number;
   readonly vector: boolean;
+  /** Whether its rows are contiguous, so that a kernel can read them where they lie. */
+  readonly inPlace?: boolean;
 }
 
 /**
@@ -78,7 +81,10 @@ export function choicesFor(kernels: ReadonlyMap<string, Kernel>, matrix: Matrix,
     products
       .filter((kernel) => canRun(kernel, format, block) && suits(kernel, matrix.rows, columns) && fitsRows(kernel, format, block))
       .map((kernel) => ({ format, block, kernel })));
-  const chosen = pick(blocksFor(matrix).filter(([format]) => allowed(format)));
+  const fitting = pick(blocksFor(matrix).filter(([format]) => allowed(format)));
+  // Rows in pairs are stored alike in both formats: nm says more about the weight.
+  const hasWindows = fitting.some(({ format }) => format === 'nm');
+  const chosen = fitting.filter(({ format, kernel }) => !(hasWindows && format === 'csr' && kernel.pattern === 'pair'));
   return chosen.length ? chosen : pick([['dense', SINGLE]]);
 }
 

@@ -73,6 +73,8 @@ function sound(packed: Packed, matrix: Matrix): void {
 const layoutFor = (rows: number, layout: Partial<Layout> = {}): Layout => ({
   lanes: kernelRows(rows), unit: 32, kBlock: 1 << 10, ...layout,
 });
+const near: Layout = { lanes: 2, unit: 4, kBlock: 64, pairs: true };
+const matrixRows = (rows: number): Iterable<number> => Array(rows).keys();
 const cases: readonly (readonly [string, Block])[] = [
   ['dense', SINGLE], ['csr', SINGLE],
   ...blocks.map((block) => ['bsr', block] as const),
@@ -105,6 +107,37 @@ test('every format gives back random matrices in random layouts', () => {
     const matrix = block.of ? windowed(raw, block) : raw;
     sound(pack(name, matrix, { lanes: kernelRows(block.rows) + spare, unit, kBlock }, block), matrix);
   }), { numRuns: 400 });
+});
+
+test('rows in pairs give back every awkward matrix, near and far', () => {
+  for (const [rows, cols] of sizes) {
+    for (const filling of Object.keys(fillings)) {
+      for (const kBlock of [7, 64, 1 << 10]) {
+        const matrix = matrixOf(rows, cols, filling), offsets = Uint32Array.from({ length: cols }, (_, k) => (k * 7919) % 104729 * 4);
+        for (const layout of [{ pairs: true }, { pairs: true, offsets }]) {
+          const packed = pack('csr', matrix, { lanes: 2, unit: 96, kBlock: Math.min(kBlock, 600), ...layout });
+          assert.equal(unpack(packed), matrix);
+          const parts = Math.ceil(cols / packed.layout.kBlock);
+          for (let p = 0; p < parts; p++) {
+            const seen = [...new Set(packed.order!.subarray(p * packed.blocks * 2, (p + 1) * packed.blocks * 2))].sort((a, b) => a - b);
+            assert.equal(seen, [...matrixRows(rows)], 'every row once in every block of K');
+          }
+        }
+      }
+    }
+  }
+});
+
+test('rows in pairs: those that share columns meet, and columns of one row take turns', () => {
+  // Rows 0 and 2, 1 and 3 have the same columns: all are shared. Rows with nothing in common only take turns.
+  const alike = pack('csr', { rows: 4, cols: 4, values: Float32Array.of(1, 2, 0, 0, 0, 0, 3, 4, 5, 6, 0, 0, 0, 0, 7, 8) }, near);
+  assert.equal([[...alike.order!], [...alike.ptr]], [[0, 2, 1, 3], [2, 2]]);
+  assert.equal([...alike.values], [1, 5, 2, 6, 3, 7, 4, 8]);
+  const apart = pack('csr', { rows: 2, cols: 4, values: Float32Array.of(1, 2, 0, 0, 0, 0, 3, 4) }, near);
+  assert.equal([[...apart.ptr], [...apart.values], [...apart.idx]], [[2 << 16], [1, 3, 2, 4], [0, 8, 4, 12]]);
+  // A column that finds no turn has a zero for its partner.
+  const uneven = pack('csr', { rows: 2, cols: 3, values: Float32Array.of(1, 2, 0, 0, 0, 3) }, near);
+  assert.equal([[...uneven.ptr], [...uneven.values], uneven.stored, uneven.nnz], [[1 + (1 << 16)], [2, 0, 1, 3], 4, 3]);
 });
 
 test('a format stores no more than it must', () => {
@@ -154,6 +187,8 @@ const refused: Readonly<Record<string, readonly [() => unknown, ErrorKind, RegEx
   'a block of K of 0': [() => pack('csr', four, { ...layout, kBlock: 0 }), 'argument', /layout kBlock/],
   'unpacking nothing': [() => unpack(undefined as never), 'argument', /unpack: needs a packing, got undefined; make one with pack/],
   'unpacking an object': [() => unpack({} as never), 'argument', /got object without its arrays/],
+  'blocks in pairs': [() => pack('bsr', four, near, { rows: 2, cols: 1 }), 'argument', /single weights for rows in pairs.*bsr 2x1/],
+  'pairs out of reach': [() => pack('csr', wide, { ...near, unit: 96, kBlock: 3000 }), 'limit', /65536/],
   'a format nobody knows': [() => pack('ell', four, layout), 'argument', /dense, csr, bsr, nm.*'ell'/],
 };
 for (const [name, [action, kind, text]] of Object.entries(refused)) {

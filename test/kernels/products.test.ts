@@ -47,12 +47,16 @@ function weightFor(block: Block, rows: number, depth: number, filling: string): 
 
 const packs = Object.keys(layouts) as (keyof typeof layouts)[];
 
+/** A vector, and what is read in place, have rows that lie one after the other. */
+const packsOf = (kernel: Kernel): typeof packs => (kernel.op === 'spmm' ? packs : ['pack_rows']);
+
 /** Every way to store × size; epilogues, fillings and packings take turns, so that each meets each over the sizes. */
 function everySize(bench: Bench, kernel: Kernel): void {
   let turn = 0;
   for (const choice of choicesOf(kernel)) {
     for (const [m, n, k] of sizes) {
-      for (const pack of kernel.op === 'spmv' ? packs.slice(0, 1) : packs) {
+      if (kernel.op === 'direct' && n < kernel.width) continue;
+      for (const pack of packsOf(kernel)) {
         const names = Object.keys(fillings);
         const filling = names[[0, 1, 1, 2, 1, 0, 3][turn % 7]];
         const { transposed, ...rest } = epilogues[turn++ % epilogues.length];
@@ -86,9 +90,10 @@ for (const simd of probe()) {
     });
     fc.assert(fc.property(any, ({ kernel, at, m, n, k, pack, filling, bias, residual, transposed, clamp: [min, max] }) => {
       const choices = choicesOf(kernel), choice = choices[at % choices.length], vector = kernel.op === 'spmv';
+      const cols = vector ? 1 : kernel.op === 'direct' ? kernel.width + n : n;
       checkProduct(bench, {
-        choice, matrix: weightFor(choice.block, m, k, filling), cols: vector ? 1 : n,
-        pack: vector ? 'pack_rows' : pack, bias, residual, transposed: transposed && !vector, min, max,
+        choice, matrix: weightFor(choice.block, m, k, filling), cols,
+        pack: kernel.op === 'spmm' ? pack : 'pack_rows', bias, residual, transposed: transposed && !vector, min, max,
       });
     }), { numRuns: 300 });
   });

@@ -114,7 +114,7 @@ function lowerGrouped(ctx: Context, op: Operation, w: ConvWindow, data: Float32A
     });
     return padded ? [padded.call, ...calls] : calls;
   });
-  return { kernel: 'conv', build, weight: everyGroup(w.group, weightOf), columns: { cols, vector: plain && cols === 1 } };
+  return { kernel: 'conv', build, weight: everyGroup(w.group, weightOf), columns: { cols, vector: plain && cols === 1, inPlace: plain } };
 }
 
 interface Group { weight: Weight; choice: Choice; operand: Operand; cols: number; y: number; firstRow: number }
@@ -190,7 +190,7 @@ export const lowerConvTranspose: Lower = (ctx, op) => {
       scatterCall(ctx, op, w, { columns, channels: groupOut, first: image * w.filters + group * groupOut, bias: group * groupOut }),
     ];
   });
-  return { kernel: 'conv_transpose', build, weight: everyGroup(w.group, weightOf), columns: { cols, vector: cols === 1 } };
+  return { kernel: 'conv_transpose', build, weight: everyGroup(w.group, weightOf), columns: { cols, vector: cols === 1, inPlace: true } };
 };
 
 function scatterCall(

@@ -84,7 +84,7 @@ interface DenseProduct {
 /** y[rows×cols] = a·b with both sides packed now. */
 function denseProduct(ctx: Context, kernel: Kernel, p: DenseProduct): Call[] {
   const blocks = Math.ceil(p.rows / kernel.rows);
-  const parts = ctx.upload(`${p.left}|${p.depth}|dense parts`, () => Uint32Array.of(p.left, 0, p.depth));
+  const parts = ctx.upload(`${p.left}|${p.depth}|dense parts`, () => Uint32Array.of(p.left, 0, p.depth, 0));
   const packLeft: Call = {
     kernel: 'pack_a',
     job: {
