@@ -84,6 +84,11 @@ export function pack_taps(at: usize): void {
   if (valid == job.width && firstX + valid <= outWidth) {
     return oneSpan(p, start, job.offsets + (<usize>job.k0 << 2), width, job.k1 - job.k0);
   }
+  const second = firstX + valid - outWidth;
+  if (valid == job.width && second <= outWidth) {
+    const from = rowStep - (<usize>firstX << 2), left = <usize>(outWidth - firstX) << 2;
+    return twoSpans(p, start, job.offsets + (<usize>job.k0 << 2), width, job.k1 - job.k0, left, from);
+  }
   for (let k = job.k0, end = job.k1; k < end; ++k) {
     let src = start + <usize>load<u32>(job.offsets + (<usize>k << 2)), left = valid, span = min(left, outWidth - firstX), q = p;
     let back = <usize>firstX << 2;
@@ -124,6 +129,16 @@ function oneSpan(p: usize, start: usize, offsets: usize, width: usize, rows: u32
   for (; rows > 0; --rows, offsets += 4) {
     let src = start + <usize>load<u32>(offsets);
     for (const stop = p + width; p < stop; p += 16, src += 16) v128.store(p, v128.load(src));
+  }
+}
+
+/** A panel of two output rows: `left` bytes of the first, the rest of the second, which starts `from` bytes after the panel's start. */
+function twoSpans(p: usize, start: usize, offsets: usize, width: usize, rows: u32, left: usize, from: usize): void {
+  for (const stop = offsets + (<usize>rows << 2); offsets < stop; offsets += 4) {
+    const src = start + <usize>load<u32>(offsets), end = p + width, second = p + left;
+    for (let q = p, s = src; q < second; q += 16, s += 16) v128.store(q, v128.load(s));
+    for (let q = second, s = src + from; q < end; q += 16, s += 16) v128.store(q, v128.load(s));
+    p = end;
   }
 }
 
