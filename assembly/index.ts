@@ -9,7 +9,7 @@ import * as fn from './pointwise';
 import { reduce } from './axis';
 
 export { heap_base, matmul, run } from './matmul';
-export { pack_rows, pack_columns, pack_taps, pack_a, pad, unpack } from './pack';
+export { pack_rows, pack_columns, pack_taps, pack_a, pad, unpack, crop } from './pack';
 export { peak as f32_peak } from './peak';
 export { softmax as f32_softmax, copy as b32_copy, resize as f32_resize, scatter as f32_scatter } from './axis';
 
@@ -22,11 +22,13 @@ export function f32_csr_spmm_6x8(job: usize): void { tall<Csr>(job, 6, 2); }
 export function f32_bsr_spmm_4x8(job: usize): void { tall<Bsr>(job, 4, 2); }
 export function f32_bsr_spmm_6x8(job: usize): void { tall<Bsr>(job, 6, 2); }
 
-// The same for rows in pairs: B packed, and B where it lies.
+// The same for rows in pairs: B packed, B where it lies, and windows over packed rows of pixels.
 export function f32_pair_spmm_2x8(job: usize): void { pair<Near>(job, 2); }
 export function f32_pair_spmm_2x16(job: usize): void { pair<Near>(job, 4); }
 export function f32_pair_spmm_2x20(job: usize): void { pair<Near>(job, 5); }
 export function f32_pair_spmm_2x24(job: usize): void { pair<Near>(job, 6); }
+export function f32_pair_conv_2x16(job: usize): void { f32_pair_spmm_2x16(job); }
+export function f32_pair_conv_2x24(job: usize): void { f32_pair_spmm_2x24(job); }
 export function f32_pair_direct_2x24(job: usize): void { pair<Far>(job, 6); }
 
 // y[rows] = A·x.

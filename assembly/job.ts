@@ -50,9 +50,10 @@ export class MatmulJob {
   packJob: usize;
   unpack: u32;
   unpackJob: usize;
-  /** Columns of C, of a panel; rows of B in all and in a block of K. */
+  /** Columns of C, of a panel, and those that a packed panel has beyond; rows of B in all and in a block of K. */
   cols: u32;
   width: u32;
+  halo: u32;
   depth: u32;
   kBlock: u32;
   /** Start of the values, indices, pointers and pairs of rows of each block of K: four usize each. */
@@ -94,6 +95,23 @@ export class UnpackJob {
   /** Set by the driver. */
   col: u32;
   valid: u32;
+  residual: usize;
+  min: f32;
+  max: f32;
+}
+
+/** dst[row][y][x] = clamp(src[row][y · pitch + x] + residual): planes without what lies between their rows. */
+@unmanaged
+export class CropJob {
+  src: usize;
+  /** Bytes between planes of src and between their rows. */
+  srcPlane: usize;
+  pitch: usize;
+  dst: usize;
+  rows: u32;
+  height: u32;
+  width: u32;
+  /** Bytes from dst to what is added to it, or 0. */
   residual: usize;
   min: f32;
   max: f32;

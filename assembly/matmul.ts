@@ -7,12 +7,12 @@ import { MatmulJob, PackJob, SpmmJob, UnpackJob } from './job';
 export function matmul(at: usize): void {
   const job = changetype<MatmulJob>(at);
   const tile = changetype<SpmmJob>(job.spmmJob), pack = changetype<PackJob>(job.packJob), unpack = changetype<UnpackJob>(job.unpackJob);
-  const cols = job.cols, width = job.width, depth = job.depth, kBlock = job.kBlock, b = tile.panel;
+  const cols = job.cols, width = job.width, depth = job.depth, kBlock = job.kBlock, halo = job.halo, b = tile.panel;
   for (let next: u32 = 0; next < cols; next += width) {
     const col = cols >= width ? min(next, cols - width) : 0;
     if (job.pack) {
       pack.col = col;
-      pack.valid = min(width, cols);
+      pack.valid = min(width, cols) + halo;
     } else {
       tile.panel = b + (<usize>col << 2);
     }

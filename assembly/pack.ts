@@ -1,5 +1,5 @@
 import { finish } from './epilogue';
-import { PackJob, PackRowsJob, PadJob, UnpackJob } from './job';
+import { CropJob, PackJob, PackRowsJob, PadJob, UnpackJob } from './job';
 
 // Pixels → panels. Padding, stride, dilation and im2col happen here and only here.
 
@@ -152,6 +152,24 @@ export function unpack(at: usize): void {
     let dst = job.dst + <usize>row * job.rowStride + <usize>job.col * colStride;
     for (let j: u32 = 0; j < valid; ++j, dst += colStride) {
       put(dst, load<f32>(src + (<usize>j << 2)), residual, lo, hi);
+    }
+  }
+}
+
+/** Rows of a few pixels element by element; else in vectors, the last of which ends with the row. */
+export function crop(at: usize): void {
+  const job = changetype<CropJob>(at), residual = job.residual, lo = f32x4.splat(job.min), hi = f32x4.splat(job.max);
+  const width = <usize>job.width << 2;
+  let d = job.dst, plane = job.src;
+  for (let row = job.rows; row > 0; --row, plane += job.srcPlane) {
+    let s = plane;
+    for (let y = job.height; y > 0; --y, s += job.pitch, d += width) {
+      if (width < 16) {
+        for (let x: usize = 0; x < width; x += 4) put(d + x, load<f32>(s + x), residual, job.min, job.max);
+        continue;
+      }
+      for (let x: usize = 0; x < width - 16; x += 16) finish(d + x, v128.load(s + x), residual, lo, hi);
+      finish(d + width - 16, v128.load(s + width - 16), residual, lo, hi);
     }
   }
 }

@@ -14,7 +14,7 @@ export interface Kernel {
   readonly width: number;
 }
 
-const WEIGHTED = /^(f32)_(dense|csr|bsr|nm|pair)_(spmm|spmv|direct)(?:_(\d+)(?:x(\d+))?)?$/;
+const WEIGHTED = /^(f32)_(dense|csr|bsr|nm|pair)_(spmm|spmv|direct|conv)(?:_(\d+)(?:x(\d+))?)?$/;
 const PLAIN = /^(?:(f32|b32)_)?([a-z]+(?:_[a-z]+)*)(?:_(\d+)x(\d+))?$/;
 
 /** @throws BurinError when the name is not of the form above. */
@@ -39,7 +39,8 @@ const pairable: ReadonlySet<string> = new Set(['csr', 'nm']);
 
 /** Whether a kernel can run a format with this block; rows it does not need are stored as zeros. */
 export function canRun(kernel: Kernel, format: string, block: Block): boolean {
-  if (kernel.pattern === 'pair') return pairable.has(format);
+  // Windows of N:M weights run along the channels, which a sliding kernel takes one by one.
+  if (kernel.pattern === 'pair') return kernel.op === 'conv' ? format === 'csr' : pairable.has(format);
   if (kernel.pattern !== patternOf(format, block)) return false;
   if (format === 'dense') return true;
   const rows = kernelRows(block.rows);
@@ -61,7 +62,7 @@ export const jobs = {
   ],
   MatmulJob: [
     ...count('spmm'), ...address('spmmJob'), ...count('pack'), ...address('packJob'), ...count('unpack'), ...address('unpackJob'),
-    ...count('cols width depth kBlock'), ...address('parts c'), ...real('min max'), ...address('residual'),
+    ...count('cols width halo depth kBlock'), ...address('parts c'), ...real('min max'), ...address('residual'),
   ],
   PackJob: [
     ...address('src stride panel'),
@@ -71,6 +72,7 @@ export const jobs = {
     ...address('rowStep'),
   ],
   UnpackJob: [...address('src srcStride dst rowStride colStride'), ...count('rows col valid'), ...address('residual'), ...real('min max')],
+  CropJob: [...address('src srcPlane pitch dst'), ...count('rows height width'), ...address('residual'), ...real('min max')],
   SpmvJob: [
     ...address('values idx ptr'), ...count('run blocks blockRows rows cols'),
     ...address('x y bias residual'), ...real('min max'), ...count('partial'),
@@ -100,9 +102,9 @@ export type JobName = keyof typeof jobs;
 
 /** Which record a kernel reads, by its operation; element-wise kernels of one operand are the rest. */
 const jobOf: Readonly<Record<string, JobName>> = {
-  spmm: 'SpmmJob', direct: 'SpmmJob', spmv: 'SpmvJob', matmul: 'MatmulJob', pack_rows: 'PackJob',
+  spmm: 'SpmmJob', direct: 'SpmmJob', conv: 'SpmmJob', spmv: 'SpmvJob', matmul: 'MatmulJob', pack_rows: 'PackJob',
   pack_columns: 'PackJob', pack_taps: 'PackJob', pack_a: 'PackRowsJob',
-  pad: 'PadJob', unpack: 'UnpackJob', depthwise: 'WindowJob', maxpool: 'WindowJob', sumpool: 'WindowJob',
+  pad: 'PadJob', unpack: 'UnpackJob', crop: 'CropJob', depthwise: 'WindowJob', maxpool: 'WindowJob', sumpool: 'WindowJob',
   add: 'BinaryJob', sub: 'BinaryJob', mul: 'BinaryJob', div: 'BinaryJob', min: 'BinaryJob', max: 'BinaryJob', prelu: 'BinaryJob',
   copy: 'CopyJob', sum: 'AxisJob', largest: 'AxisJob', softmax: 'AxisJob', resize: 'ResizeJob', scatter: 'ScatterJob',
 };

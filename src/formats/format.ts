@@ -17,8 +17,10 @@ export interface Layout {
   readonly kBlock: number;
   /** Single weights with rows in pairs (pair.ts); `lanes` is 2 then. */
   readonly pairs?: boolean;
-  /** [cols] bytes from the start of the other operand to each of its rows, where these lie apart in memory (pairs only). */
+  /** [cols] the index of each k, where that is not its place in the block of K times `unit` (pairs only). */
   readonly offsets?: Uint32Array;
+  /** Bytes of an index, 2 where absent (pairs only). */
+  readonly indexBytes?: 2 | 4;
 }
 
 /** The block of a format: rows × cols weights stored together, or `keep` weights of every `of` along a row. */

@@ -57,20 +57,22 @@ export function pack(name: string, matrix: Matrix, layout?: Layout, block?: Bloc
   checkMatrix(matrix, where);
   format.check?.(matrix, shape, where);
   const step = shape.of ?? shape.cols;
-  const { lanes, unit, pairs, offsets, ...wish } = checkedLayout(layout ?? defaultLayout(matrix, shape, step), where);
+  const { lanes, unit, pairs, offsets, indexBytes, ...wish } = checkedLayout(layout ?? defaultLayout(matrix, shape, step), where);
   const kBlock = Math.ceil(wish.kBlock / step) * step;
   if (pairs) {
-    return packedPairs({ name, format, matrix, block: shape, layout: { lanes: 2, unit, kBlock, pairs, offsets }, blockRows: 2 }, where);
+    const own = { lanes: 2, unit, kBlock, pairs, offsets, indexBytes };
+    return packedPairs({ name, format, matrix, block: shape, layout: own, blockRows: 2 }, where);
   }
   // A dense kernel may take any number of rows at once; a block keeps its own.
   const blockRows = name === 'dense' ? lanes : kernelRows(shape.rows);
   expect(blockRows <= lanes, { kind: 'argument', where, needs: `a kernel of ${blockRows} rows or more`, got: `${lanes}` });
-  if (format.indexed) checkReach(matrix, unit, kBlock, where);
+  if (format.indexed) checkReach(matrix, { lanes, unit, kBlock }, where);
   return fill({ name, format, matrix, block: shape, layout: { lanes, unit, kBlock }, blockRows });
 }
 
-function checkReach({ cols }: Matrix, unit: number, kBlock: number, where: string): void {
-  expect((Math.min(kBlock, cols) - 1) * unit < REACH, {
+function checkReach({ cols }: Matrix, { unit, kBlock, offsets, indexBytes }: Layout, where: string): void {
+  const last = offsets ? offsets.reduce((most, offset) => Math.max(most, offset), 0) : (Math.min(kBlock, cols) - 1) * unit;
+  expect(indexBytes === 4 || last < REACH, {
     kind: 'limit', where, needs: `a block of K within ${REACH} bytes`, got: `${kBlock} × ${unit}`, remedy: 'lower kBlock',
   });
 }
@@ -80,7 +82,7 @@ function packedPairs({ name, format, matrix, block, layout }: Plan, where: strin
   expect(format.indexed && block.rows === 1 && block.cols === 1, {
     kind: 'argument', where, needs: 'a format of single weights for rows in pairs', got: `${name} ${block.rows}x${block.cols}`,
   });
-  if (!layout.offsets) checkReach(matrix, layout.unit, layout.kBlock, where);
+  checkReach(matrix, layout, where);
   // A window with too many weights is found by looking for what it would store.
   if (block.of) for (let row = 0; row < matrix.rows; row++) format.stored(matrix, block, row, 0, matrix.cols, new Uint32Array(matrix.cols));
   return packPairs(matrix, layout, { format: name, block });

@@ -31,8 +31,7 @@ function storedOf({ rowPtr, colIdx }: Rows, first: number, second: number): Stor
 }
 
 /**
- * A matrix as pairs of rows, paired anew in each block of K. Indices are 32 bits wide where the layout gives the offset of each
- * k, else 16.
+ * A matrix as pairs of rows, paired anew in each block of K. A layout may give the index of each k.
  */
 export function packPairs(matrix: Matrix, layout: Layout, name: Pick<Packed, 'format' | 'block'>): Packed {
   const { rows, cols } = matrix, { unit, kBlock, offsets } = layout, whole = rowsOf(matrix), blocks = Math.ceil(rows / 2);
@@ -54,7 +53,7 @@ export function packPairs(matrix: Matrix, layout: Layout, name: Pick<Packed, 'fo
   }
   return {
     ...name, rows, cols, layout, blockRows: 2, blocks, blockCols: 1,
-    values: Float32Array.from(values), idx: (offsets ? Uint32Array : Uint16Array).from(idx), ptr: Uint32Array.from(ptr),
+    values: Float32Array.from(values), idx: (layout.indexBytes === 4 ? Uint32Array : Uint16Array).from(idx), ptr: Uint32Array.from(ptr),
     order: Uint32Array.from(order), starts, valueStarts, nnz: whole.values.length, stored: values.length,
   };
 }
@@ -62,10 +61,10 @@ export function packPairs(matrix: Matrix, layout: Layout, name: Pick<Packed, 'fo
 /** The matrix such a packing stands for. */
 export function unpackPairs({ rows, cols, layout, blocks, values, idx, ptr, order, starts, valueStarts }: Packed): Matrix {
   const out = new Float32Array(rows * cols), { unit, kBlock, offsets } = layout;
-  const columnOf = offsets && new Map(Array.from(offsets, (offset, k) => [offset, k]));
   starts.forEach((start, part) => {
     let at = valueStarts![part], i = start;
-    const column = (index: number): number => (columnOf ? columnOf.get(index)! : part * kBlock + index / unit);
+    const k0 = part * kBlock, found = offsets && new Map(Array.from(offsets.subarray(k0, k0 + kBlock), (offset, k) => [offset, k0 + k]));
+    const column = (index: number): number => (found ? found.get(index)! : k0 + index / unit);
     const put = (row: number, index: number): void => {
       const value = values[at++];
       if (value !== 0) out[row * cols + column(index)] = value;

@@ -3,7 +3,7 @@ import { countNonzero, type Matrix } from '../formats/index.ts';
 import type { Graph } from '../graph/graph.ts';
 import { choicesFor } from '../runtime/choices.ts';
 import { environment } from '../runtime/environment.ts';
-import { formatName, type Choice } from '../runtime/lower/product.ts';
+import { formatName, type Choice } from '../runtime/lower/weight.ts';
 import type { Tensor } from '../tensor.ts';
 import { calibrate } from './calibrate.ts';
 import { layerGraph, maskedGraph, productOf, type BenchCase, type BenchLayer, type Product } from './cases.ts';

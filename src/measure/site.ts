@@ -6,7 +6,7 @@ import type { Call as Operation } from '../graph/ops/op.ts';
 import { lowerings } from '../runtime/lower/index.ts';
 import { Scratch, type Context } from '../runtime/lower/context.ts';
 import type { Lowered } from '../runtime/lower/lower.ts';
-import type { Choice } from '../runtime/lower/product.ts';
+import type { Choice } from '../runtime/lower/weight.ts';
 import { sizeOf, type Tensor } from '../tensor.ts';
 
 /** The one operation of a graph, with the data of its constants. */

@@ -1,6 +1,6 @@
 import { countNonzero, flush, kernelRows, occupied, type Block, type Matrix } from '../formats/index.ts';
 import { canRun, type Kernel } from '../kernels.ts';
-import type { Choice } from './lower/product.ts';
+import type { Choice } from './lower/weight.ts';
 
 /** What the chooser may use. */
 export interface ChoiceLimits {
@@ -54,7 +54,8 @@ function blocksFor(matrix: Matrix): [string, Block][] {
 }
 
 /** Kernels whose tile suits the product: not much wider than its columns, not taller than its rows. */
-function suits(kernel: Kernel, rows: number, { cols, vector, inPlace }: Columns): boolean {
+function suits(kernel: Kernel, rows: number, { cols, vector, inPlace, linear = 0 }: Columns): boolean {
+  if (kernel.op === 'conv') return kernel.width <= linear;
   if (kernel.op === 'direct') return inPlace === true && kernel.width <= cols;
   if (kernel.op === 'spmv' || vector) return vector && kernel.op === 'spmv';
   const tooWide = kernel.width > 16 && kernel.width >= 2 * cols;
@@ -68,6 +69,8 @@ export interface Columns {
   readonly vector: boolean;
   /** Whether its rows are contiguous, so that a kernel can read them where they lie. */
   readonly inPlace?: boolean;
+  /** Pixels from the first to the last output in padded planes, where a window of stride 1 can be slid over whole planes. */
+  readonly linear?: number;
 }
 
 /**

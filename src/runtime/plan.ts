@@ -9,7 +9,7 @@ import { Binding, read, write, type PlanInput } from './binding.ts';
 import { choicesFor } from './choices.ts';
 import { aliases, lowerings } from './lower/index.ts';
 import type { Lowered } from './lower/lower.ts';
-import { formatName, type Choice } from './lower/product.ts';
+import { formatName, type Choice } from './lower/weight.ts';
 import { countNonzero } from '../formats/index.ts';
 import { fastest, predict, time, tuneKey, type Candidate, type TuneMemory, type TuneMode } from './tune.ts';
 

@@ -1,7 +1,7 @@
 import type { Backend, Call } from '../backends/index.ts';
 import { fillOf } from './choices.ts';
 import { countNonzero, type Matrix } from '../formats/index.ts';
-import { blockName, type Choice } from './lower/product.ts';
+import { blockName, type Choice } from './lower/weight.ts';
 
 /** Ways to decide: time every candidate on this device, or predict from rules of thumb. */
 export const tuneModes = ['measure', 'predict'] as const;

@@ -114,7 +114,7 @@ test('rows in pairs give back every awkward matrix, near and far', () => {
     for (const filling of Object.keys(fillings)) {
       for (const kBlock of [7, 64, 1 << 10]) {
         const matrix = matrixOf(rows, cols, filling), offsets = Uint32Array.from({ length: cols }, (_, k) => (k * 7919) % 104729 * 4);
-        for (const layout of [{ pairs: true }, { pairs: true, offsets }]) {
+        for (const layout of [{ pairs: true }, { pairs: true, offsets, indexBytes: 4 as const }]) {
           const packed = pack('csr', matrix, { lanes: 2, unit: 96, kBlock: Math.min(kBlock, 600), ...layout });
           assert.equal(unpack(packed), matrix);
           const parts = Math.ceil(cols / packed.layout.kBlock);
@@ -189,6 +189,7 @@ const refused: Readonly<Record<string, readonly [() => unknown, ErrorKind, RegEx
   'unpacking an object': [() => unpack({} as never), 'argument', /got object without its arrays/],
   'blocks in pairs': [() => pack('bsr', four, near, { rows: 2, cols: 1 }), 'argument', /single weights for rows in pairs.*bsr 2x1/],
   'pairs out of reach': [() => pack('csr', wide, { ...near, unit: 96, kBlock: 3000 }), 'limit', /65536/],
+  'offsets out of reach': [() => pack('csr', four, { ...near, offsets: Uint32Array.of(0, 4, 8, 65536) }), 'limit', /65536/],
   'a format nobody knows': [() => pack('ell', four, layout), 'argument', /dense, csr, bsr, nm.*'ell'/],
 };
 for (const [name, [action, kind, text]] of Object.entries(refused)) {

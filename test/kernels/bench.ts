@@ -3,7 +3,8 @@ import type { Backend, Call } from '../../src/backends/index.ts';
 import type { Block, Matrix } from '../../src/formats/index.ts';
 import { canRun, type Kernel } from '../../src/kernels.ts';
 import { Scratch, type Context } from '../../src/runtime/lower/context.ts';
-import { lowerProduct, lowerVector, type Choice, type Operand } from '../../src/runtime/lower/product.ts';
+import { lowerProduct, lowerVector, type Operand } from '../../src/runtime/lower/product.ts';
+import type { Choice } from '../../src/runtime/lower/weight.ts';
 
 // A bare device around one product: operands in guarded memory, the plain f64 sums beside it.
 

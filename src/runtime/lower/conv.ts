@@ -4,7 +4,9 @@ import { convGeometry, convTransposeGeometry, type ConvWindow, type Window } fro
 import type { Matrix } from '../../formats/index.ts';
 import type { Context } from './context.ts';
 import type { Lower, Lowered, Operation } from './lower.ts';
-import { lowerProduct, lowerVector, type Choice, type Epilogue, type Operand, type Weight } from './product.ts';
+import { lowerProduct, lowerVector, type Epilogue, type Operand } from './product.ts';
+import { linearPixels, lowerSliding, plainWeight } from './slide.ts';
+import type { Choice, Weight } from './weight.ts';
 
 /** Padded phase planes: [channels][rows][phases][phaseWidth], see assembly/pack.ts. Bytes unless said. */
 export interface Planes {
@@ -106,22 +108,32 @@ function lowerGrouped(ctx: Context, op: Operation, w: ConvWindow, data: Float32A
     const src = ctx.address(op.node.inputs[0]) + image * w.inputs * pixels(w.in) * 4;
     const padded = plain ? undefined : padCall(ctx, w, planes, { src, channels: w.inputs });
     const calls = Array.from({ length: w.group }).flatMap((__, group) => {
-      const operand = padded
-        ? tapsOperand(ctx, w, planes, { address: padded.address + group * groupIn * planes.planeBytes, inputs: groupIn })
-        : planesOperand(src + group * groupIn * cols * 4, cols);
-      const y = (image * w.filters + group * groupOut) * cols * 4;
-      return oneGroup(ctx, op, { weight: weightOf(group), choice: choice as Choice, operand, cols, y, firstRow: group * groupOut });
+      const first = padded ? padded.address + group * groupIn * planes.planeBytes : src + group * groupIn * cols * 4;
+      const at = { choice: choice as Choice, cols, y: (image * w.filters + group * groupOut) * cols * 4, firstRow: group * groupOut };
+      if (choice?.kernel.op === 'conv') {
+        const weight = plainWeight(op.node.inputs[1], data, { rows: groupOut, cols: groupIn * pixels(w.kernel), group });
+        const { address: dst, epilogue } = epilogueOf(ctx, op, at);
+        return lowerSliding(ctx, { w, planes, choice, inputs: groupIn, weight, src: first, dst, epilogue });
+      }
+      const operand = padded ? tapsOperand(ctx, w, planes, { address: first, inputs: groupIn }) : planesOperand(first, cols);
+      return oneGroup(ctx, op, { ...at, weight: weightOf(group), operand });
     });
     return padded ? [padded.call, ...calls] : calls;
   });
-  return { kernel: 'conv', build, weight: everyGroup(w.group, weightOf), columns: { cols, vector: plain && cols === 1, inPlace: plain } };
+  const columns = { cols, vector: plain && cols === 1, inPlace: plain, linear: linearPixels(w, planes) };
+  return { kernel: 'conv', build, weight: everyGroup(w.group, weightOf), columns };
 }
 
 interface Group { weight: Weight; choice: Choice; operand: Operand; cols: number; y: number; firstRow: number }
 
-function oneGroup(ctx: Context, op: Operation, { weight, choice, operand, cols, y, firstRow }: Group): Call[] {
+/** Where a group's outputs go and what happens to them on the way. */
+function epilogueOf(ctx: Context, op: Operation, { y, firstRow }: Pick<Group, 'y' | 'firstRow'>): { address: number; epilogue: Epilogue } {
   const bias = optional(ctx, op, 2), residual = optional(ctx, op, 3), address = ctx.address(op.node.outputs[0]) + y;
-  const epilogue: Epilogue = { bias: bias && bias + firstRow * 4, residual: residual && residual + y, ...clampOf(op) };
+  return { address, epilogue: { bias: bias && bias + firstRow * 4, residual: residual && residual + y, ...clampOf(op) } };
+}
+
+function oneGroup(ctx: Context, op: Operation, { weight, choice, operand, cols, ...at }: Group): Call[] {
+  const { address, epilogue } = epilogueOf(ctx, op, at);
   if (choice.kernel.op === 'spmv') return lowerVector(ctx, { weight, choice, x: operand.job.src, y: address, epilogue });
   return lowerProduct(ctx, { weight, choice, cols, operand, place: { address, rowStride: cols * 4, colStride: 4 }, epilogue });
 }

@@ -5,7 +5,8 @@ import type { Kernel } from '../../kernels.ts';
 import { clampOf, optional } from './conv.ts';
 import type { Context } from './context.ts';
 import type { Lower, Operation } from './lower.ts';
-import { lowerProduct, lowerVector, productCall, type Choice, type Epilogue, type Weight } from './product.ts';
+import { lowerProduct, lowerVector, productCall, type Epilogue } from './product.ts';
+import type { Choice, Weight } from './weight.ts';
 
 /** y[…, O] = x[…, K]·wᵀ + bias: the weight is the left side, the rows of x are the columns of the product. */
 export const lowerLinear: Lower = (ctx, op) => {

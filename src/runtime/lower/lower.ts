@@ -2,7 +2,7 @@ import type { Call } from '../../backends/index.ts';
 import type { Call as Operation } from '../../graph/ops/op.ts';
 import type { Columns } from '../choices.ts';
 import type { Context } from './context.ts';
-import type { Choice, Weight } from './product.ts';
+import type { Choice, Weight } from './weight.ts';
 
 export type { Operation };
 
