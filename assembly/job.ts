@@ -59,6 +59,11 @@ export class MatmulJob {
   /** Start of the values, indices, pointers and pairs of rows of each block of K: four usize each. */
   parts: usize;
   c: usize;
+  /** Table index, record and parts of a second micro-kernel for the last rows of A, and bytes from C to them; or 0. */
+  rest: u32;
+  restJob: usize;
+  restParts: usize;
+  restC: usize;
   min: f32;
   max: f32;
   residual: usize;

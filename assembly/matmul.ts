@@ -3,10 +3,11 @@ import { MatmulJob, PackJob, SpmmJob, UnpackJob } from './job';
 // The macro-kernel: panels of columns, blocks of K. The last panel overlaps the one before where there are columns
 // enough, so that a ragged edge costs no second pass over the weights.
 
-/** C = A·B through packed panels; the micro-kernel, packing and unpacking are called through the table. */
+/** C = A·B through packed panels; the micro-kernels, packing and unpacking are called through the table. */
 export function matmul(at: usize): void {
   const job = changetype<MatmulJob>(at);
-  const tile = changetype<SpmmJob>(job.spmmJob), pack = changetype<PackJob>(job.packJob), unpack = changetype<UnpackJob>(job.unpackJob);
+  const tile = changetype<SpmmJob>(job.spmmJob), rest = changetype<SpmmJob>(job.restJob);
+  const pack = changetype<PackJob>(job.packJob), unpack = changetype<UnpackJob>(job.unpackJob);
   const cols = job.cols, width = job.width, depth = job.depth, kBlock = job.kBlock, halo = job.halo, b = tile.panel;
   for (let next: u32 = 0; next < cols; next += width) {
     const col = cols >= width ? min(next, cols - width) : 0;
@@ -17,24 +18,20 @@ export function matmul(at: usize): void {
       tile.panel = b + (<usize>col << 2);
     }
     if (!job.unpack) tile.c = job.c + (<usize>col << 2);
-    let part = job.parts;
-    for (let k: u32 = 0; k < depth; k += kBlock, part += 16) {
+    for (let k: u32 = 0, part: usize = 0; k < depth; k += kBlock, part += 16) {
       const last = k + kBlock >= depth;
       if (job.pack) {
         pack.k0 = k;
         pack.k1 = last ? depth : k + kBlock;
         call_indirect<void>(job.pack, job.packJob);
       }
-      tile.values = load<u32>(part);
-      tile.idx = load<u32>(part, 4);
-      tile.ptr = load<u32>(part, 8);
-      tile.all = load<u32>(part, 8);
-      tile.order = load<u32>(part, 12);
-      tile.partial = u32(k > 0);
-      tile.residual = last ? job.residual : 0;
-      tile.min = last ? job.min : -Infinity;
-      tile.max = last ? job.max : Infinity;
+      aim(job, tile, job.parts + part, k > 0, last);
       call_indirect<void>(job.spmm, job.spmmJob);
+      if (job.rest) {
+        rest.c = tile.c + job.restC;
+        aim(job, rest, job.restParts + part, k > 0, last);
+        call_indirect<void>(job.rest, job.restJob);
+      }
     }
     if (job.unpack) {
       unpack.col = col;
@@ -43,6 +40,19 @@ export function matmul(at: usize): void {
     }
   }
   tile.panel = b;
+}
+
+/** Points a micro-kernel at one block of K: the sums start from C unless it is the first, and are finished in the last. */
+function aim(job: MatmulJob, tile: SpmmJob, part: usize, partial: bool, last: bool): void {
+  tile.values = load<u32>(part);
+  tile.idx = load<u32>(part, 4);
+  tile.ptr = load<u32>(part, 8);
+  tile.all = load<u32>(part, 8);
+  tile.order = load<u32>(part, 12);
+  tile.partial = u32(partial);
+  tile.residual = last ? job.residual : 0;
+  tile.min = last ? job.min : -Infinity;
+  tile.max = last ? job.max : Infinity;
 }
 
 /** Runs `count` pairs (table index, record) in order. */

@@ -35,42 +35,83 @@ export interface Product {
 
 /** The calls of C[rows×cols] = clamp(A·B + bias + residual). */
 export function lowerProduct(ctx: Context, { weight, choice, cols, operand, place, epilogue }: Product): Call[] {
-  const packed = upload(ctx, weight, choice, productLayout(ctx, weight, choice, operand.job.stride));
-  const size = { rows: weight.rows, depth: weight.cols, cols };
-  return [productCall(ctx, { ...launchOf(ctx, packed), ...size, kernel: choice.kernel, operand, place, epilogue })];
+  const stride = operand.job.stride, size = { rows: weight.rows, depth: weight.cols, cols }, rest = restOf(ctx, weight, choice);
+  const most = rest ? rowsOf(weight, 0, rest.first) : weight;
+  const launch = launchOf(ctx, upload(ctx, most, choice, productLayout(ctx, most, choice, stride)));
+  return [productCall(ctx, { ...launch, ...size, kernel: choice.kernel, operand, place, epilogue, ...(rest && { rest }) })];
+}
+
+/** The dense kernel for rows that are left over, and what six rows cost there by what four cost here. */
+const REST = 'f32_dense_spmm_4x8';
+const FOUR_ROWS = 4.2;
+
+/** Rows from which blocks of four are cheaper than blocks of six, of which the last is not full: 64 rows are 60 + 4, not 66. */
+function firstOfRest(rows: number): number {
+  const ways = [0, 1, 2].map((fours) => ({ fours, sixes: Math.max(0, Math.ceil((rows - 4 * fours) / 6)) }));
+  const cost = ({ fours, sixes }: typeof ways[number]): number => FOUR_ROWS * fours + 6 * sixes;
+  return ways.reduce((best, way) => (cost(way) < cost(best) ? way : best)).sixes * 6;
+}
+
+/** The rows that a second kernel does, or undefined where one does all. */
+function restOf(ctx: Context, weight: Weight, choice: Choice): Rest | undefined {
+  const first = firstOfRest(weight.rows), kernel = ctx.backend.kernels.get(REST);
+  if (choice.format !== 'dense' || choice.kernel.rows !== 6 || !kernel || first === 0 || first >= weight.rows) return undefined;
+  const last = rowsOf(weight, first, weight.rows), own = { ...choice, kernel };
+  return { ...launchOf(ctx, upload(ctx, last, own, productLayout(ctx, last, own))), first, kernel };
+}
+
+/** Rows [from, to) of a weight. */
+function rowsOf(weight: Weight, from: number, to: number): Weight {
+  const { key, cols, matrix } = weight;
+  return {
+    key: `${key} rows ${from} to ${to}`, rows: to - from, cols,
+    matrix: () => ({ rows: to - from, cols, values: matrix().values.subarray(from * cols, to * cols) }),
+  };
 }
 
 /** What a launch takes from a packed weight. */
-export function launchOf(
-  ctx: Context, { packed, kBlock, parts }: Uploaded,
-): Pick<Launch, 'blocks' | 'blockRows' | 'blockCols' | 'kBlock' | 'parts'> {
+export function launchOf(ctx: Context, { packed, kBlock, parts }: Uploaded): Packed {
   return { ...packed, kBlock, parts: ctx.upload(`${parts.join()}|parts`, () => parts) };
 }
 
-export interface Launch {
-  rows: number; depth: number; cols: number; kernel: Kernel; kBlock: number; operand: Operand; place: Place; epilogue: Epilogue;
-  blockRows: number; blocks: number; blockCols: number; parts: number;
+/** A packed weight on the device. */
+interface Packed { blockRows: number; blocks: number; blockCols: number; kBlock: number; parts: number }
+
+/** The last rows of a product, from row `first` on, with a kernel as wide as that of the others. */
+interface Rest extends Packed { first: number; kernel: Kernel }
+
+export interface Launch extends Packed {
+  rows: number; depth: number; cols: number; kernel: Kernel; operand: Operand; place: Place; epilogue: Epilogue; rest?: Rest;
   /** Columns that a packed panel has beyond its width. */
   halo?: number;
 }
 
 /** One product whose left side lies ready on the device. */
 export function productCall(ctx: Context, launch: Launch): Call {
-  const { rows, depth, cols, kernel, kBlock, operand, place, epilogue, blockRows, blocks, blockCols, parts, halo = 0 } = launch;
+  const { rows, depth, cols, kernel, kBlock, operand, place, epilogue, parts, rest, halo = 0 } = launch;
   const width = kernel.width, unit = width * 4, rowBytes = unit + halo * 4;
   const { bias = 0, residual = 0, min, max } = epilogue;
   const direct = kernel.op === 'direct', panel = direct ? operand.job.src : ctx.scratch(Math.min(kBlock, depth) * rowBytes);
   // A tile wider than C, or one whose columns are not contiguous in memory, is finished in scratch memory.
   const aside = cols < width || place.colStride !== 4;
   const tile = aside ? ctx.scratch(rows * unit) : place.address;
+  const cStride = aside ? unit : place.rowStride;
   const packJob: Call = { kernel: operand.pack, job: { ...operand.job, panel, width: width + halo } };
-  const spmmJob: Call = {
-    kernel: kernel.name,
-    job: { run: blockCols, blocks, blockRows, rows, panel, unit, c: tile, cStride: aside ? unit : place.rowStride, bias },
+  const tileJob = ({ blockCols, blocks, blockRows }: Packed, by: Kernel, first: number, end: number): Call => ({
+    kernel: by.name,
+    job: {
+      run: blockCols, blocks, blockRows, rows: end - first, panel, unit, c: tile + first * cStride, cStride,
+      bias: bias && bias + first * 4,
+    },
+  });
+  const restFields = rest && {
+    rest: { kernel: rest.kernel.name }, restJob: tileJob(rest, rest.kernel, rest.first, rows),
+    restParts: rest.parts, restC: rest.first * cStride,
   };
   const delta = residual ? (residual - place.address) >>> 0 : 0;
   const common = {
-    spmm: { kernel: kernel.name }, spmmJob, ...(!direct && { pack: { kernel: operand.pack }, packJob }),
+    spmm: { kernel: kernel.name }, spmmJob: tileJob(launch, kernel, 0, rest?.first ?? rows), ...restFields,
+    ...(!direct && { pack: { kernel: operand.pack }, packJob }),
     cols, width, halo, depth, kBlock, parts, c: tile,
   };
   if (!aside) return { kernel: 'matmul', job: { ...common, min, max, residual: delta } };
