@@ -9,22 +9,34 @@ export function pack_rows(at: usize): void {
   const width = <usize>job.width << 2, stride = job.stride, valid = <usize>job.valid << 2;
   let p = job.panel, src = job.src + <usize>job.k0 * stride + (<usize>job.col << 2);
   if (valid < width) return copySpans(p, src, stride, valid, width, job.k1 - job.k0);
-  if (width == 32) return copy32(p, src, stride, job.k1 - job.k0);
-  for (let k = job.k0, end = job.k1; k < end; ++k) {
-    for (let j: usize = 0; j < width; j += 16) v128.store(p + j, v128.load(src + j));
-    p += width;
+  const rows = job.k1 - job.k0;
+  if (width == 32) return copyRows(p, src, stride, rows, 2);
+  if (width == 64) return copyRows(p, src, stride, rows, 4);
+  if (width == 80) return copyRows(p, src, stride, rows, 5);
+  copyRows(p, src, stride, rows, 6);
+}
+
+/** Rows of V vectors, without an inner loop. */
+// @ts-ignore: decorator
+@inline
+function copyRows(p: usize, src: usize, stride: usize, rows: u32, V: i32): void {
+  for (; rows > 0; --rows) {
+    copyRow(p, src, V);
+    p += <usize>V << 4;
     src += stride;
   }
 }
 
-/** The eight-column panels of the dense kernels, without an inner loop. */
-function copy32(p: usize, src: usize, stride: usize, rows: u32): void {
-  for (; rows > 0; --rows) {
-    v128.store(p, v128.load(src));
-    v128.store(p, v128.load(src, 16), 16);
-    p += 32;
-    src += stride;
-  }
+// @ts-ignore: decorator
+@inline
+function copyRow(p: usize, src: usize, V: i32): void {
+  v128.store(p, v128.load(src));
+  if (V > 1) v128.store(p, v128.load(src, 16), 16);
+  if (V > 2) v128.store(p, v128.load(src, 32), 32);
+  if (V > 3) v128.store(p, v128.load(src, 48), 48);
+  if (V > 4) v128.store(p, v128.load(src, 64), 64);
+  if (V > 5) v128.store(p, v128.load(src, 80), 80);
+  if (V > 6) v128.store(p, v128.load(src, 96), 96);
 }
 
 /** Fewer columns than a panel is wide: the rest is zero. */
@@ -118,18 +130,19 @@ function put(dst: usize, sum: f32, residual: usize, lo: f32, hi: f32): void {
 
 /** A panel within one output row: whole vectors and nothing else. */
 function oneSpan(p: usize, start: usize, offsets: usize, width: usize, rows: u32): void {
-  if (width == 32) {
-    for (; rows > 0; --rows, offsets += 4, p += 32) {
-      const src = start + <usize>load<u32>(offsets);
-      v128.store(p, v128.load(src));
-      v128.store(p, v128.load(src, 16), 16);
-    }
-    return;
-  }
+  if (width == 32) return gatherRows(p, start, offsets, rows, 2);
+  if (width == 96) return gatherRows(p, start, offsets, rows, 6);
+  if (width == 112) return gatherRows(p, start, offsets, rows, 7);
   for (; rows > 0; --rows, offsets += 4) {
     let src = start + <usize>load<u32>(offsets);
     for (const stop = p + width; p < stop; p += 16, src += 16) v128.store(p, v128.load(src));
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function gatherRows(p: usize, start: usize, offsets: usize, rows: u32, V: i32): void {
+  for (; rows > 0; --rows, offsets += 4, p += <usize>V << 4) copyRow(p, start + <usize>load<u32>(offsets), V);
 }
 
 /** A panel of two output rows: `left` bytes of the first, the rest of the second, which starts `from` bytes after the panel's start. */
