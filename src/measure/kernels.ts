@@ -9,7 +9,7 @@ import { calibrate } from './calibrate.ts';
 import { layerGraph, maskedGraph, productOf, type BenchCase, type BenchLayer, type Product } from './cases.ts';
 import { fill } from './feeds.ts';
 import type { Environment } from './record.ts';
-import { errorAgainst, referenceOf } from './reference.ts';
+import { errorAgainst, referenceOf, type Reference } from './reference.ts';
 import type { Machine } from './roofline.ts';
 import { Site } from './site.ts';
 import { timeTogether, type Task } from './time.ts';
@@ -20,7 +20,7 @@ export interface KernelRow {
   readonly kernel: string;
   /** `dense`, `csr`, `bsr 4x1`, `nm 2:4`. */
   readonly format: string;
-  /** A key of `masks`; `none` for dense kernels on the whole weight. */
+  /** A key of `masks`, or `own`; `none` for dense kernels on the whole weight. */
   readonly mask: string;
   /** C[m×n] = A[m×k]·B[k×n]. */
   readonly m: number;
@@ -101,11 +101,9 @@ export async function benchKernels(cases: readonly BenchCase[], options: KernelB
   };
   for (const layer of new Set(cases.map((one) => one.layer))) {
     const graph = layerGraph(layer), x = fill(graph.inputs[0], graph.inputs[0].dims as number[], 'random', 1);
-    const dense = await denseRows(setting, { layer, graph, x });
+    const input = { layer, graph, x, reference: referenceOf(graph, x) }, dense = await denseRows(setting, input);
     add(dense.rows);
-    for (const one of cases.filter((other) => other.layer === layer)) {
-      add(await sparseRows(setting, { layer, graph, x, one, dense: dense.best }));
-    }
+    for (const one of cases.filter((other) => other.layer === layer)) add(await sparseRows(setting, { ...input, one, dense: dense.best }));
   }
   return { ...bench, rows };
 }
@@ -114,6 +112,7 @@ interface LayerInput {
   readonly layer: BenchLayer;
   readonly graph: Graph;
   readonly x: Tensor;
+  readonly reference: Reference;
 }
 
 async function denseRows(setting: Setting, input: LayerInput): Promise<{ rows: KernelRow[]; best: Choice }> {
@@ -137,9 +136,9 @@ async function sparseRows(setting: Setting, input: LayerInput & { one: BenchCase
   try {
     const [whole, site] = sites, matrix = site.weight.matrix();
     const choices = choicesFor(backend.kernels, matrix, site.columns).filter(({ format }) => format !== 'dense');
-    const able = enter(site, { ...input, graph: masked }, choices);
+    if (choices.length === 0) return [];
+    const able = enter(site, { ...input, graph: masked, reference: referenceOf(masked, input.x) }, choices);
     const entrants = all ? able : await bestOfFormats(able);
-    if (entrants.length === 0) return [];
     const [dense] = enter(whole, input, [input.dense]);
     const times = await setting.timer(tasksOf([dense, ...entrants])), best = fastestOf(entrants, times);
     return entrants.map((entrant) => rowOf(setting, { ...input, entrant, matrix, times, dense, best, mask: one.mask, name: one.name }));
@@ -149,8 +148,7 @@ async function sparseRows(setting: Setting, input: LayerInput & { one: BenchCase
 }
 
 /** Makes every choice runnable, runs it once and compares the result. */
-function enter(site: Site, { graph, x }: LayerInput, choices: readonly Choice[]): Entrant[] {
-  const reference = referenceOf(graph, x);
+function enter(site: Site, { graph, x, reference }: LayerInput, choices: readonly Choice[]): Entrant[] {
   return choices.map((choice) => {
     const program = site.program(choice);
     site.values('x').set(x.data as Float32Array);
