@@ -17,9 +17,13 @@ const models = {
 
 export type ModelName = keyof typeof models;
 
-export async function modelOf(name: ModelName): Promise<Graph> {
+export function modelPath(name: ModelName): string {
   const [module, file] = models[name];
-  return readModel(readFileSync(fileURLToPath(new URL(file, import.meta.resolve(module)))), { name });
+  return fileURLToPath(new URL(file, import.meta.resolve(module)));
+}
+
+export async function modelOf(name: ModelName): Promise<Graph> {
+  return readModel(readFileSync(modelPath(name)), { name });
 }
 
 /** Writes a file in a folder of the project, which is made where it is missing. @returns its path from the project's folder */
