@@ -5,7 +5,7 @@ import { nothing, number, percent, times } from '../src/measure/words.ts';
 import { markdownTable, type Heading } from './markers.ts';
 import type { ModelRow } from './models.ts';
 import type { DenseResults, DenseRow } from './dense.ts';
-import type { PeerRow } from './kernels.ts';
+import type { PeerRow } from './layer-race.ts';
 
 /** What `bench/kernels` and `bench/models` write. */
 export interface KernelResults extends KernelBench {

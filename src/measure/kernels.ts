@@ -68,6 +68,8 @@ export interface KernelBenchOptions {
   readonly timer?: Timer;
   /** Every sparse kernel that can run a case, not only the fastest of each format. */
   readonly all?: boolean;
+  /** Multiply-adds of the rows of an output that are compared with f64 sums; 10^8 when absent. */
+  readonly checkedMacs?: number;
   /** Rows as soon as they are measured. */
   readonly onRows?: (rows: readonly KernelRow[], bench: Omit<KernelBench, 'rows'>) => void;
 }
@@ -101,7 +103,7 @@ export async function benchKernels(cases: readonly BenchCase[], options: KernelB
   };
   for (const layer of new Set(cases.map((one) => one.layer))) {
     const graph = layerGraph(layer), x = fill(graph.inputs[0], graph.inputs[0].dims as number[], 'random', 1);
-    const input = { layer, graph, x, reference: referenceOf(graph, x) }, dense = await denseRows(setting, input);
+    const input = { layer, graph, x, reference: referenceOf(graph, x, options.checkedMacs) }, dense = await denseRows(setting, input);
     add(dense.rows);
     for (const one of cases.filter((other) => other.layer === layer)) add(await sparseRows(setting, { ...input, one, dense: dense.best }));
   }
@@ -131,13 +133,13 @@ async function denseRows(setting: Setting, input: LayerInput): Promise<{ rows: K
 }
 
 async function sparseRows(setting: Setting, input: LayerInput & { one: BenchCase; dense: Choice }): Promise<KernelRow[]> {
-  const { one, graph } = input, { backend, all } = setting.options, masked = maskedGraph(graph, one);
+  const { one, graph, x } = input, { backend, all, checkedMacs } = setting.options, masked = maskedGraph(graph, one);
   const sites = [new Site(backend, graph), new Site(backend, masked)] as const;
   try {
     const [whole, site] = sites, matrix = site.weight.matrix();
     const choices = choicesFor(backend.kernels, matrix, site.columns).filter(({ format }) => format !== 'dense');
     if (choices.length === 0) return [];
-    const able = enter(site, { ...input, graph: masked, reference: referenceOf(masked, input.x) }, choices);
+    const able = enter(site, { ...input, graph: masked, reference: referenceOf(masked, x, checkedMacs) }, choices);
     const entrants = all ? able : await bestOfFormats(able);
     const [dense] = enter(whole, input, [input.dense]);
     const times = await setting.timer(tasksOf([dense, ...entrants])), best = fastestOf(entrants, times);
