@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   if (!hasChromium('the face detector in a browser')) return;
   const results = await browserRace({ samples: Number(values.samples ?? 40), isolated: !values.coarse });
   print(`${results.environment.runtime}, ${results.environment.simd} SIMD\n\n${table(results)}\n\n${verdict(results)}`);
-  if (gainOf(results, 'LiteRT.js').measuredSpeedup < SPARSE_IS_ON) say('LiteRT.js gains nothing from the zeros: its sparse kernels are off');
+  if (gainOf(results, 'LiteRT.js').measuredSpeedup < SPARSE_IS_ON) say('LiteRT.js gains nothing: its sparse kernels are off');
   if (values.write) print(`\nwritten: ${put('bench/results/browser.json', linesJson({ ...results }))}`);
 }
 

@@ -28,7 +28,7 @@ export async function modelOf(name: ModelName): Promise<Graph> {
   return readModel(readFileSync(modelPath(name)), { name });
 }
 
-/** Real matrices with zeros of their own from the data folder beside the project, which is no part of it; says loudly where it is absent. */
+/** Real matrices with their own zeros, from the data folder beside the project, which is no part of it; says loudly where it is absent. */
 export async function sharedMatrices(): Promise<NamedMatrix[]> {
   const folder = join(root, '..', 'shared', 'data');
   if (existsSync(folder)) return loadMatrices(folder);

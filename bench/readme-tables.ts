@@ -1,10 +1,10 @@
-import { efficiencyCurves, sparsitiesOf, type EfficiencyCurve } from '../src/measure/efficiency.ts';
-import type { KernelBench } from '../src/measure/kernels.ts';
+import { efficiencyCurves, geometricMean, sparsitiesOf, type EfficiencyCurve } from '../src/measure/efficiency.ts';
+import type { KernelBench, KernelRow } from '../src/measure/kernels.ts';
 import type { Environment } from '../src/measure/record.ts';
 import { nothing, number, percent, times } from '../src/measure/words.ts';
 import { markdownTable, type Heading } from './markers.ts';
 import type { ModelRow } from './models.ts';
-import type { DenseResults, DenseRow } from './dense.ts';
+import type { DenseResults } from './dense.ts';
 import type { PeerRow } from './layer-race.ts';
 
 /** What `bench/kernels` and `bench/models` write. */
@@ -80,19 +80,18 @@ export function layersTable({ rows, peers, ceiling }: KernelResults): string {
     + `Ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s, memory ${ceiling.gigabytesPerSecond.toFixed(0)} GB/s.`;
 }
 
-const geometricMean = (values: readonly number[]): number => Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
-
 /** How many layers of the bench list reach which share of the ceiling, and the lowest of each kind. */
 export function denseTable({ rows, environment, ceiling }: DenseResults): string {
-  const kinds: [string, DenseRow[]][] = [
+  const kinds: [string, KernelRow[]][] = [
     ['matrix × matrix', rows.filter(({ n }) => n > 1)],
     ['matrix × vector', rows.filter(({ n }) => n === 1)],
   ];
   const cells = kinds.filter(([, own]) => own.length > 0).map(([kind, own]) => {
     const shares = own.map(({ peakFraction }) => peakFraction), lowest = own.reduce((a, b) => (b.peakFraction < a.peakFraction ? b : a));
     const reached = shares.filter((share) => share >= 0.85).length;
-    return [kind, `${own.length}`, geometricMean(shares).toFixed(2), `${reached}`, `${lowest.layer} ${lowest.peakFraction.toFixed(2)}`];
+    const name = lowest.case.replace(/ dense$/, '');
+    return [kind, `${own.length}`, geometricMean(shares).toFixed(2), `${reached}`, `${name} ${lowest.peakFraction.toFixed(2)}`];
   });
   const heads = [...left('dense layers'), ...right('layers', 'geometric mean of ceiling', 'at 0.85 or more'), ...left('lowest')];
-  return `${markdownTable(heads, cells)}\n\n${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s; best runs.`;
+  return `${markdownTable(heads, cells)}\n\n${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s, timed in turns with each.`;
 }

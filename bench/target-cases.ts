@@ -52,7 +52,7 @@ const both = [matrices[0], matrices[2], matrices[3]];
 const bothPlan: Plan = [['unstructured', [0.7, 0.9]], ['4x1', [0.8]], ['4x4', [0.8]]];
 
 const casesFor = (list: readonly BenchLayer[], how: Plan): BenchCase[] => list.flatMap((layer) =>
-  how.filter(([mask]) => fitsMask(layer, mask)).flatMap(([mask, sparsities]) => sparsities.map((sparsity) => caseOf(layer, mask, sparsity))));
+  how.filter(([mask]) => fitsMask(layer, mask)).flatMap(([mask, at]) => at.map((sparsity) => caseOf(layer, mask, sparsity))));
 
 /** The fixed list that the targets are judged by. */
 export const targetCases: readonly BenchCase[] = [

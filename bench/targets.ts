@@ -25,7 +25,9 @@ type Simd = TargetRow['simd'];
 /** Some rows of every output are compared: all of them would take longer than what is measured. */
 const CHECKED_MACS = 2e7;
 
-async function entriesOf(cases: readonly BenchCase[], simd: Simd, samples: number): Promise<{ entries: Entry[] } & Omit<TargetRun, 'rows'>> {
+type Measured = Omit<TargetRun, 'rows'> & { readonly entries: readonly Entry[] };
+
+async function entriesOf(cases: readonly BenchCase[], simd: Simd, samples: number): Promise<Measured> {
   const backend = await createWasm({ simd }), total = new Set(cases.map(({ layer }) => layer)).size, start = performance.now();
   let done = 0;
   try {
@@ -68,6 +70,9 @@ async function browser(samples: number): Promise<TargetRun[]> {
   return [{ part: 'browser', simd: 'relaxed', environment: results.environment, rows: browserTargets(results) }];
 }
 
+/** Names of groups and cases side by side need this much. */
+const WIDE = 170;
+
 function table(rows: readonly TargetRow[]): string {
   const column = (head: string, cell: (row: TargetRow) => string, right = true): TableColumn =>
     ({ head, cells: rows.map(cell), right, spare: 0 });
@@ -80,7 +85,7 @@ function table(rows: readonly TargetRow[]): string {
     column('holds', ({ holds }) => (holds === null ? '' : holds ? 'yes' : 'no'), false),
     column('worst', ({ worst }) => worst.toPrecision(3)),
     column('', ({ worstCase }) => worstCase, false),
-  ], width);
+  ], Math.max(width, WIDE));
 }
 
 const path = 'bench/results/targets.json';

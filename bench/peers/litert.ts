@@ -3,7 +3,7 @@ import { fail, show } from '../../src/expect.ts';
 import { Tensor, type TensorData } from '../../src/tensor.ts';
 import type { Feeds, Loaded } from './peer.ts';
 
-/** LiteRT.js on its wasm accelerator: XNNPACK with its sparse kernels, one thread. It runs in a browser and takes TFLite files as they are. */
+/** LiteRT.js on its wasm accelerator: XNNPACK with its sparse kernels, one thread. It runs in a browser, on TFLite files. */
 export const litert = { name: 'LiteRT.js', where: 'chromium', start, load } as const;
 
 /** @param folder where its wasm files are served, with a slash at the end */

@@ -5,7 +5,7 @@ import { choicesFor } from '../runtime/choices.ts';
 import { environment } from '../runtime/environment.ts';
 import { formatName, type Choice } from '../runtime/lower/weight.ts';
 import type { Tensor } from '../tensor.ts';
-import { calibrate } from './calibrate.ts';
+import { calibrate, ceilingOf } from './calibrate.ts';
 import { layerGraph, maskedGraph, productOf, type BenchCase, type BenchLayer, type Product } from './cases.ts';
 import { fill } from './feeds.ts';
 import type { Environment } from './record.ts';
@@ -37,7 +37,7 @@ export interface KernelRow {
   readonly effectiveGflops: number;
   /** gflops over those of the fastest dense kernel, timed in turns with this one: measured over theoretical speedup. */
   readonly efficiency: number;
-  /** gflops over the ceiling of the device. */
+  /** gflops over the ceiling of the device, which is timed in turns with the dense kernels of each layer. */
   readonly peakFraction: number;
   /** Largest difference of an output from f64 sums. */
   readonly maxError: number;
@@ -77,7 +77,6 @@ export interface KernelBenchOptions {
 interface Setting {
   readonly options: KernelBenchOptions;
   readonly timer: Timer;
-  readonly ceiling: Machine;
 }
 
 /** One choice, made and checked. */
@@ -96,7 +95,7 @@ export async function benchKernels(cases: readonly BenchCase[], options: KernelB
   const { backend, samples, onRows } = options;
   const bench = { environment: environment(backend), ceiling: await calibrate(backend) };
   const timer = options.timer ?? ((tasks) => timeTogether(tasks, { samples }));
-  const setting = { options, timer, ceiling: bench.ceiling }, rows: KernelRow[] = [];
+  const setting = { options, timer }, rows: KernelRow[] = [];
   const add = (found: readonly KernelRow[]): void => {
     rows.push(...found);
     onRows?.(found, bench);
@@ -105,7 +104,7 @@ export async function benchKernels(cases: readonly BenchCase[], options: KernelB
     const graph = layerGraph(layer), x = fill(graph.inputs[0], graph.inputs[0].dims as number[], 'random', 1);
     const input = { layer, graph, x, reference: referenceOf(graph, x, options.checkedMacs) }, dense = await denseRows(setting, input);
     add(dense.rows);
-    for (const one of cases.filter((other) => other.layer === layer)) add(await sparseRows(setting, { ...input, one, dense: dense.best }));
+    for (const one of cases.filter((other) => other.layer === layer)) add(await sparseRows(setting, { ...input, ...dense, one }));
   }
   return { ...bench, rows };
 }
@@ -117,22 +116,30 @@ interface LayerInput {
   readonly reference: Reference;
 }
 
-async function denseRows(setting: Setting, input: LayerInput): Promise<{ rows: KernelRow[]; best: Choice }> {
-  const site = new Site(setting.options.backend, input.graph);
+/** The fastest dense kernel of a layer, and the ceiling beside it: 10^9 FLOPs a second. */
+interface DenseSide {
+  readonly dense: Choice;
+  readonly peak: number;
+}
+
+const CEILING = 'ceiling';
+
+async function denseRows({ options: { backend }, timer }: Setting, input: LayerInput): Promise<{ rows: KernelRow[] } & DenseSide> {
+  const site = new Site(backend, input.graph), ceiling = ceilingOf(backend);
   try {
     const matrix = site.weight.matrix();
     const entrants = enter(site, input, choicesFor(site.backend.kernels, matrix, site.columns, { formats: ['dense'] }));
-    const times = await setting.timer(tasksOf(entrants));
+    const times = await timer({ ...tasksOf(entrants), [CEILING]: ceiling.run }), peak = ceiling.gflops(times[CEILING].medianMs);
     const best = fastestOf(entrants, times);
-    const common = { ...input, matrix, times, dense: best, best, mask: 'none', name: `${input.graph.name} dense` };
-    const rows = entrants.map((entrant) => rowOf(setting, { ...common, entrant }));
-    return { rows, best: best.choice };
+    const common = { ...input, matrix, times, dense: best, best, peak, mask: 'none', name: `${input.graph.name} dense` };
+    return { rows: entrants.map((entrant) => rowOf({ ...common, entrant })), dense: best.choice, peak };
   } finally {
+    ceiling.dispose();
     site.dispose();
   }
 }
 
-async function sparseRows(setting: Setting, input: LayerInput & { one: BenchCase; dense: Choice }): Promise<KernelRow[]> {
+async function sparseRows(setting: Setting, input: LayerInput & DenseSide & { one: BenchCase }): Promise<KernelRow[]> {
   const { one, graph, x } = input, { backend, all, checkedMacs } = setting.options, masked = maskedGraph(graph, one);
   const sites = [new Site(backend, graph), new Site(backend, masked)] as const;
   try {
@@ -143,7 +150,7 @@ async function sparseRows(setting: Setting, input: LayerInput & { one: BenchCase
     const entrants = all ? able : await bestOfFormats(able);
     const [dense] = enter(whole, input, [input.dense]);
     const times = await setting.timer(tasksOf([dense, ...entrants])), best = fastestOf(entrants, times);
-    return entrants.map((entrant) => rowOf(setting, { ...input, entrant, matrix, times, dense, best, mask: one.mask, name: one.name }));
+    return entrants.map((entrant) => rowOf({ ...input, entrant, matrix, times, dense, best, mask: one.mask, name: one.name }));
   } finally {
     for (const site of sites) site.dispose();
   }
@@ -187,9 +194,10 @@ interface Measured {
   readonly entrant: Entrant;
   readonly dense: Entrant;
   readonly best: Entrant;
+  readonly peak: number;
 }
 
-function rowOf({ ceiling }: Setting, { name, mask, layer, matrix, times, entrant, dense, best }: Measured): KernelRow {
+function rowOf({ name, mask, layer, matrix, times, entrant, dense, best, peak }: Measured): KernelRow {
   const { medianMs, spreadMs } = times[keyOf(entrant)], nnz = countNonzero(matrix.values), size = matrix.values.length;
   const { m, n, k }: Product = productOf(layer), rate = (weights: number, ms: number): number => (2 * weights * n) / ms / 1e6;
   const gflops = rate(nnz, medianMs);
@@ -198,7 +206,7 @@ function rowOf({ ceiling }: Setting, { name, mask, layer, matrix, times, entrant
     medianMs, spread: spreadMs / medianMs, gflops,
     effectiveGflops: rate(size, medianMs),
     efficiency: gflops / rate(size, times[keyOf(dense)].medianMs),
-    peakFraction: gflops / ceiling.gflops,
+    peakFraction: gflops / peak,
     maxError: entrant.maxError,
     best: entrant === best,
   };

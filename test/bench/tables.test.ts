@@ -61,8 +61,8 @@ test('the tables of the README say what the results say', () => {
 });
 
 test('the whole dense list in two lines', () => {
-  const row = { layer: 'big', m: 8, n: 8, k: 8, kernel: 'k', bestMs: 1, gflops: 50, peakFraction: 0.9 };
-  const rows = [row, { ...row, layer: 'low', peakFraction: 0.4 }, { ...row, layer: 'vector', n: 1, peakFraction: 0.3 }];
+  const row = { ...kernel, case: 'big dense', format: 'dense', mask: 'none', peakFraction: 0.9, best: true };
+  const rows = [row, { ...row, case: 'low dense', peakFraction: 0.4 }, { ...row, case: 'vector dense', n: 1, peakFraction: 0.3 }];
   const table = denseTable({ environment, ceiling: kernels.ceiling, rows });
   assert.match(table, /\| matrix × matrix \| 2 \| 0\.60 \| 1 \| low 0\.40 \|\n\| matrix × vector \| 1 \| 0\.30 \| 0 \| vector 0\.30 \|/);
 });

@@ -68,14 +68,15 @@ test('rows of tiny cases have every key, and numbers that are numbers', async ()
 });
 
 test('rates follow from times, nonzeros and the size of the product', async () => {
-  const { rows, ceiling } = await benchTiny([caseOf(small, 'unstructured', 0.75)]);
+  const { rows } = await benchTiny([caseOf(small, 'unstructured', 0.75)]);
   const row = rows.find(({ format }) => format === 'csr')!, all = 12 * 81 * 72;
   assert.equal([row.m, row.n, row.k, row.sparsity, row.medianMs], [12, 81, 72, 0.75, 2]);
   assert.ok(Math.abs(row.effectiveGflops - (2 * all) / 2e6) < 1e-12);
   assert.ok(Math.abs(row.gflops - row.effectiveGflops / 4) < 1e-12);
   // Dense took 1 ms and this 2: half the speed for a promise of four times.
   assert.ok(Math.abs(row.efficiency - 0.5 / 4) < 1e-12);
-  assert.ok(Math.abs(row.peakFraction - row.gflops / ceiling.gflops) < 1e-12);
+  // The ceiling's 48 million FLOPs took 2 ms beside the dense kernels.
+  assert.ok(Math.abs(row.peakFraction - row.gflops / 24) < 1e-12);
   assert.is(row.spread, 0.05);
 });
 
