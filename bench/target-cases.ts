@@ -38,11 +38,12 @@ const named = (name: string): BenchLayer => layers.find(({ network, layer }) => 
 /** Layers of every network and size: 3x3 and 1x1, large and small maps, few and many channels. */
 const matrices = [
   'resnet50.layer2.1.conv2', 'resnet50.layer2.1.conv1', 'mobilenetv1.conv8.pointwise', 'facedetector.expand.24', 'transformer.expand',
-  'resnet50.layer3.1.conv2', 'mobilenetv1.conv14.pointwise', 'mobilenetv2.block8.expand',
+  'mobilenetv1.conv14.pointwise', 'mobilenetv2.block8.expand',
 ].map(named);
 const crossing = matrices.slice(0, 5);
 const large = [
-  'resnet50.layer1.0.conv2', 'resnet50.layer4.1.conv2', 'resnet50.layer3.0.conv3', 'mobilenetv1.conv4.pointwise',
+  'resnet50.layer1.0.conv2', 'resnet50.layer3.1.conv2', 'resnet50.layer4.1.conv2', 'resnet50.layer3.0.conv3',
+  'mobilenetv1.conv4.pointwise',
 ].map(named);
 const vectors = ['resnet50.fc', 'transformer.project.one'].map(named);
 /** Large layers, for the ceiling of dense kernels only. */

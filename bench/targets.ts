@@ -94,7 +94,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { part: { type: 'string' }, simd: { type: 'string' }, samples: { type: 'string' }, write: { type: 'boolean' } },
   });
-  const simd = (values.simd ?? 'relaxed') as Simd, plain = simd === 'plain', samples = Number(values.samples ?? 15);
+  const simd = (values.simd ?? 'relaxed') as Simd, plain = simd === 'plain', samples = Number(values.samples ?? 12);
   const parts = values.part?.split(',') ?? (plain ? ['kernels'] : [...partNames]);
   const known = parts.every((part) => partNames.some((name) => name === part)) && ['plain', 'relaxed'].includes(simd);
   const got = `${parts} and ${simd}`;
@@ -102,7 +102,7 @@ async function main(): Promise<void> {
   const runs: TargetRun[] = [];
   if (parts.includes('kernels')) runs.push(await kernels(simd, samples));
   if (parts.includes('networks')) runs.push(await networks(samples));
-  if (parts.includes('browser')) runs.push(...(await browser(2 * samples)));
+  if (parts.includes('browser')) runs.push(...(await browser(3 * samples)));
   print(table(runs.flatMap(({ rows }) => rows)));
   if (!values.write) return;
   const before = existsSync(join(root, path)) ? (JSON.parse(readFileSync(join(root, path), 'utf8')) as TargetResults).runs : [];
