@@ -72,7 +72,7 @@ export async function browserRace({ samples = 40, isolated = true } = {}): Promi
     );
     const theoreticalSpeedup = workOf(await modelOf(editions.pruned.file)).totals.theoreticalSpeedup.masked ?? NaN;
     return {
-      environment: { ...environment, runtime: `Chromium ${browser.version()}`, cpu: cpus()[0].model.trim() },
+      environment: { ...environment, runtime: `Chromium ${browser.version()}`, engine: 'V8', cpu: cpus()[0].model.trim() },
       theoreticalSpeedup,
       rows: finishes.map(({ engine, edition, maxError, time: { medianMs, minMs, spreadMs } }) => (
         { network, edition, engine, version: engine === 'burin' ? '' : version(), medianMs, minMs, spreadMs, maxError })),
