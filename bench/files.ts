@@ -2,7 +2,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Graph } from '../src/graph/graph.ts';
+import { loadMatrices } from '../src/cli/matrices.ts';
 import { readModel } from '../src/io/index.ts';
+import type { NamedMatrix } from '../src/measure/cases.ts';
 
 /** The folder of the project, from `bench/` or from the compiled `dist/bench/`. */
 export const root = ['../', '../../'].map((path) => fileURLToPath(new URL(path, import.meta.url)))
@@ -17,9 +19,21 @@ const models = {
 
 export type ModelName = keyof typeof models;
 
-export async function modelOf(name: ModelName): Promise<Graph> {
+export function modelPath(name: ModelName): string {
   const [module, file] = models[name];
-  return readModel(readFileSync(fileURLToPath(new URL(file, import.meta.resolve(module)))), { name });
+  return fileURLToPath(new URL(file, import.meta.resolve(module)));
+}
+
+export async function modelOf(name: ModelName): Promise<Graph> {
+  return readModel(readFileSync(modelPath(name)), { name });
+}
+
+/** Real matrices with their own zeros, from the data folder beside the project, which is no part of it; says loudly where it is absent. */
+export async function sharedMatrices(): Promise<NamedMatrix[]> {
+  const folder = join(root, '..', 'shared', 'data');
+  if (existsSync(folder)) return loadMatrices(folder);
+  say('LEFT OUT: the recurrent layers and real matrices, because the folder shared/data is not beside this project');
+  return [];
 }
 
 /** Writes a file in a folder of the project, which is made where it is missing. @returns its path from the project's folder */

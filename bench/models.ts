@@ -6,11 +6,12 @@ import { zoo, zooGraph, type ZooName } from '../src/graph/zoo/index.ts';
 import type { Ratio } from '../src/measure/record.ts';
 import { workOf } from '../src/measure/work.ts';
 import { number, percent, times } from '../src/measure/words.ts';
-import { prune, type PruneOptions } from '../src/prune/index.ts';
+import type { PruneOptions } from '../src/prune/index.ts';
 import { textTable, type TableColumn } from '../src/report/text.ts';
 import { createWasm } from '../src/backends/wasm.ts';
 import { environment } from '../src/runtime/environment.ts';
 import { linesJson, modelOf, print, put, say, width } from './files.ts';
+import { prunedZoo } from './networks.ts';
 import { race, type Finish, type RivalName } from './race.ts';
 
 interface Entry {
@@ -21,14 +22,8 @@ interface Entry {
   readonly sparse: (dense: Graph) => Graph | Promise<Graph>;
 }
 
-/** Nine weights of ten dropped; first layers, which hold little of the work, stay whole. */
-function zooEntry(name: ZooName, mask: string, how: Omit<PruneOptions, 'sparsity'>): Entry {
-  const sparse = (dense: Graph): Graph => {
-    const first = dense.nodes.find(({ op }) => op === 'Conv')!.name;
-    return prune(dense, { sparsity: 0.9, exclude: [first], strict: false, ...how }).graph;
-  };
-  return { network: zoo[name].title, mask, dense: () => zooGraph(name), sparse };
-}
+const zooEntry = (name: ZooName, mask: string, how: Omit<PruneOptions, 'sparsity'>): Entry =>
+  ({ network: zoo[name].title, mask, dense: () => zooGraph(name), sparse: (dense) => prunedZoo(dense, how) });
 
 const entries: readonly Entry[] = [
   {

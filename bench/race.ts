@@ -46,6 +46,8 @@ export interface Edition {
   readonly graph: Graph;
   /** Formats our session may choose from; all when absent. */
   readonly formats?: readonly string[];
+  /** Only our session runs it. */
+  readonly alone?: true;
 }
 
 const tolerance = { absolute: 1e-3, relative: 1e-3 };
@@ -105,7 +107,7 @@ export async function race(
     for (const edition of editions) {
       const feeds = feedsOf(edition.graph), { runner, outputs } = await ours(edition, feeds);
       runners.push(runner);
-      for (const name of options.peers) {
+      for (const name of edition.alone ? [] : options.peers) {
         const rival = await theirs(rivals[name], edition, { feeds, outputs });
         if (rival) runners.push(rival);
       }

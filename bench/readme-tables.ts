@@ -1,15 +1,22 @@
-import { efficiencyCurves, sparsitiesOf, type EfficiencyCurve } from '../src/measure/efficiency.ts';
-import type { KernelBench } from '../src/measure/kernels.ts';
+import { geometricMean } from '../src/measure/efficiency.ts';
+import type { KernelBench, KernelRow } from '../src/measure/kernels.ts';
 import type { Environment } from '../src/measure/record.ts';
-import { nothing, number, percent, times } from '../src/measure/words.ts';
+import { number, percent, times } from '../src/measure/words.ts';
 import { markdownTable, type Heading } from './markers.ts';
 import type { ModelRow } from './models.ts';
-import type { DenseResults, DenseRow } from './dense.ts';
-import type { PeerRow } from './kernels.ts';
+import type { DenseResults } from './dense.ts';
+import { gainOf, type BrowserResults } from './browser-race.ts';
+import type { PeerRow } from './layer-race.ts';
+import type { SparseRow } from './sparse-race.ts';
+import { units, type TargetResults, type TargetRow } from './target-rows.ts';
 
-/** What `bench/kernels` and `bench/models` write. */
+/** What `bench/kernels`, `bench/sparse` and `bench/models` write. */
 export interface KernelResults extends KernelBench {
   readonly peers: readonly PeerRow[];
+}
+export interface SparseResults {
+  readonly environment: Environment;
+  readonly rows: readonly SparseRow[];
 }
 export interface ModelResults {
   readonly environment: Environment;
@@ -44,28 +51,6 @@ export function peersTable({ rows, environment }: ModelResults): string {
   return `${markdownTable(heads, cells)}\n\n${place(environment)}; one thread each, in turns with ours.`;
 }
 
-/** For each mask its best format, among those that ran (nearly) all of its cases. */
-function bestCurves(curves: readonly EfficiencyCurve[]): EfficiencyCurve[] {
-  const cases = ({ points }: EfficiencyCurve): number => points.reduce((sum, point) => sum + point.cases, 0);
-  const mean = ({ points }: EfficiencyCurve): number => points.reduce((sum, { efficiency }) => sum + efficiency, 0) / points.length;
-  return [...new Set(curves.map(({ mask }) => mask))].map((mask) => {
-    const own = curves.filter((curve) => curve.mask === mask), most = Math.max(...own.map(cases));
-    // Layers of one vector have fewer formats; a mean over most of the cases still stands for all.
-    return own.filter((curve) => cases(curve) >= 0.8 * most).reduce((best, curve) => (mean(curve) > mean(best) ? curve : best));
-  });
-}
-
-/** Geometric means of efficiency by mask and sparsity, in the best format for each mask. */
-export function kernelsTable({ rows, environment, ceiling }: KernelResults): string {
-  const curves = bestCurves(efficiencyCurves(rows));
-  const all = sparsitiesOf(curves);
-  const cells = curves.map(({ mask, format, points }) => [
-    mask, format, ...all.map((sparsity) => points.find((point) => point.sparsity === sparsity)?.efficiency.toFixed(2) ?? nothing),
-  ]);
-  return `${markdownTable([...left('mask', 'format'), ...right(...all.map((sparsity) => percent(sparsity)))], cells)}\n\n`
-    + `${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s.`;
-}
-
 /** The fastest dense kernel of each layer against the ceiling, and the layer as a network of its own in every engine. */
 export function layersTable({ rows, peers, ceiling }: KernelResults): string {
   const layers = [...new Set(peers.map(({ layer }) => layer))], engines = [...new Set(peers.map(({ engine }) => engine))];
@@ -80,19 +65,71 @@ export function layersTable({ rows, peers, ceiling }: KernelResults): string {
     + `Ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s, memory ${ceiling.gigabytesPerSecond.toFixed(0)} GB/s.`;
 }
 
-const geometricMean = (values: readonly number[]): number => Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
-
 /** How many layers of the bench list reach which share of the ceiling, and the lowest of each kind. */
 export function denseTable({ rows, environment, ceiling }: DenseResults): string {
-  const kinds: [string, DenseRow[]][] = [
+  const kinds: [string, KernelRow[]][] = [
     ['matrix × matrix', rows.filter(({ n }) => n > 1)],
     ['matrix × vector', rows.filter(({ n }) => n === 1)],
   ];
   const cells = kinds.filter(([, own]) => own.length > 0).map(([kind, own]) => {
     const shares = own.map(({ peakFraction }) => peakFraction), lowest = own.reduce((a, b) => (b.peakFraction < a.peakFraction ? b : a));
     const reached = shares.filter((share) => share >= 0.85).length;
-    return [kind, `${own.length}`, geometricMean(shares).toFixed(2), `${reached}`, `${lowest.layer} ${lowest.peakFraction.toFixed(2)}`];
+    const name = lowest.case.replace(/ dense$/, '');
+    return [kind, `${own.length}`, geometricMean(shares).toFixed(2), `${reached}`, `${name} ${lowest.peakFraction.toFixed(2)}`];
   });
   const heads = [...left('dense layers'), ...right('layers', 'geometric mean of ceiling', 'at 0.85 or more'), ...left('lowest')];
-  return `${markdownTable(heads, cells)}\n\n${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s; best runs.`;
+  return `${markdownTable(heads, cells)}\n\n${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s, timed in turns with each.`;
+}
+
+const figure = ({ unit }: TargetRow, value: number): string => (unit === 'kB' ? value.toFixed(1) : value.toFixed(2));
+const targetOf = (row: TargetRow): string =>
+  (row.target === null ? '' : `${row.bound === 'most' ? '≤' : '≥'} ${figure(row, row.target)}`);
+
+/** What was aimed at and what was reached, group by group; bold where the target holds. */
+export function targetsTable({ runs }: TargetResults): string {
+  const all = runs.flatMap(({ rows }) => rows), relaxed = runs.filter(({ simd }) => simd === 'relaxed');
+  const plainOf = (row: TargetRow): string => {
+    const other = all.find(({ group, simd }) => simd === 'plain' && group === row.group);
+    return other && other !== row ? figure(other, other.mean) : '';
+  };
+  const withPlain = runs.some(({ simd }) => simd === 'plain');
+  const cells = relaxed.flatMap(({ rows }) => rows).map((row) => {
+    const mean = figure(row, row.mean), worst = row.cases > 1 ? `${figure(row, row.worst)} ${row.worstCase.replace(/ dense$/, '')}` : '';
+    const plain = withPlain ? [plainOf(row)] : [];
+    return [row.group, units[row.unit], `${row.cases}`, targetOf(row), row.holds ? `**${mean}**` : mean, ...plain, worst];
+  });
+  const heads = [
+    ...left('cases', 'number'), ...right('how many', 'target', 'mean', ...(withPlain ? ['plain SIMD'] : [])), ...left('worst'),
+  ];
+  const places = [...new Set(relaxed.map((run) => place(run.environment)))].join('; ');
+  return `${markdownTable(heads, cells)}\n\n${places}. Geometric means; bold: the target holds.`;
+}
+
+/** The face detector in a browser, here and in LiteRT.js. */
+export function browserTable(results: BrowserResults): string {
+  const { rows, environment, theoreticalSpeedup } = results;
+  const cells = [...new Set(rows.map(({ engine }) => engine))].map((engine) => {
+    const { denseMs, prunedMs, measuredSpeedup, efficiency } = gainOf(results, engine);
+    const version = rows.find((row) => row.engine === engine)?.version ?? '';
+    const gains = [times(theoreticalSpeedup), times(measuredSpeedup), percent(efficiency)];
+    return [`${engine} ${version}`.trim(), number(denseMs), number(prunedMs), ...gains];
+  });
+  const heads = [...left('engine'), ...right('dense ms', 'pruned ms', 'promised', 'measured', 'of promise')];
+  return `${markdownTable(heads, cells)}\n\n${place(environment)}; ${rows[0].network}, medians, in turns in one page.`;
+}
+
+/** Sparse products in libraries: how many times as long they take as we do. */
+export function sparseTable({ rows, environment }: SparseResults): string {
+  const engines = [...new Set(rows.map(({ engine }) => engine))], cases = [...new Set(rows.map((row) => `${row.case}|${row.n}`))];
+  const cells = cases.map((key) => {
+    const own = rows.filter((row) => `${row.case}|${row.n}` === key), ours = own.find(({ engine }) => engine === 'burin')!;
+    const theirs = engines.filter((engine) => engine !== 'burin').map((name) => {
+      const ms = own.find(({ engine }) => engine === name)?.medianMs ?? NaN;
+      return `${number(ms)} (${times(ms / ours.medianMs)})`;
+    });
+    return [ours.case, `${ours.m}×${ours.n}×${ours.k}`, percent(1 - ours.nonzeros / ours.m / ours.k), number(ours.medianMs), ...theirs];
+  });
+  const names = engines.map((engine) => `${engine} ${rows.find((row) => row.engine === engine)!.version}`.trim());
+  const heads = [...left('sparse product', 'm×n×k'), ...right('zeros', ...names.map((name) => `${name} ms`))];
+  return `${markdownTable(heads, cells)}\n\n${place(environment)}; medians, in turns.`;
 }

@@ -7,11 +7,16 @@ import { expect } from '../src/expect.ts';
 import { put, root, say } from './files.ts';
 import { fillTables, tablesIn } from './markers.ts';
 import type { DenseResults } from './dense.ts';
-import { denseTable, kernelsTable, layersTable, modelsTable, peersTable, type KernelResults, type ModelResults } from './readme-tables.ts';
+import type { BrowserResults } from './browser-race.ts';
+import {
+  browserTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable,
+  type KernelResults, type ModelResults, type SparseResults,
+} from './readme-tables.ts';
+import type { TargetResults } from './target-rows.ts';
 
-function results<T>(name: 'dense' | 'kernels' | 'models'): T {
+function results<T>(name: string): T {
   const path = join(root, 'bench', 'results', `${name}.json`);
-  expect(existsSync(path), { kind: 'file', where: path, needs: 'results', got: 'none', remedy: `run bench/${name} with --write` });
+  expect(existsSync(path), { kind: 'file', where: path, needs: 'results', got: 'none', remedy: `npm run bench -- ${name} --write` });
   return JSON.parse(readFileSync(path, 'utf8')) as T;
 }
 
@@ -19,16 +24,18 @@ function results<T>(name: 'dense' | 'kernels' | 'models'): T {
 const tables = {
   models: () => modelsTable(results<ModelResults>('models')),
   peers: () => peersTable(results<ModelResults>('models')),
-  kernels: () => kernelsTable(results<KernelResults>('kernels')),
   layers: () => layersTable(results<KernelResults>('kernels')),
   dense: () => denseTable(results<DenseResults>('dense')),
+  targets: () => targetsTable(results<TargetResults>('targets')),
+  browser: () => browserTable(results<BrowserResults>('browser')),
+  sparse: () => sparseTable(results<SparseResults>('sparse')),
 };
 
 const { check } = parseArgs({ options: { check: { type: 'boolean' } } }).values;
 const text = readFileSync(join(root, 'README.md'), 'utf8'), filled = fillTables(text, tables), names = tablesIn(text).join(', ') || 'none';
 if (filled === text) say(`README.md: tables are up to date (${names})`);
 else if (check) {
-  say(`README.md: tables differ from bench/results (${names}); run bench/tables`);
+  say(`README.md: tables differ from bench/results (${names}); run npm run bench -- tables`);
   process.exitCode = 1;
 } else {
   put('README.md', filled);

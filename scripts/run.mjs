@@ -5,7 +5,7 @@ import { at, capture, filesUnder, hostNode, pinnedNode, say } from './project.mj
 
 const tasks = {
   'main-job': (args) => onNewest('dist/bench/main-job.js', args),
-  bench: (args) => onNewest('dist/bench/kernels.js', args),
+  bench: (args) => onNewest('dist/bench/index.js', args),
   test: (args) => testAll(args),
 };
 

@@ -13,8 +13,9 @@ interface Wanted {
 
 async function wantedFrom(args: Arguments): Promise<Wanted> {
   if (args.operands.length) throw new UsageError(`takes no operand, got '${args.operands[0]}'`);
-  const { cases, masks } = await import('../measure/cases.ts');
-  const parts = args.texts('case'), kinds = args.chosen('mask', Object.keys(masks));
+  const { cases: made, masks, matrixCases } = await import('../measure/cases.ts'), folder = args.text('data');
+  const cases = folder ? [...made, ...matrixCases(await (await import('./matrices.ts')).loadMatrices(folder))] : made;
+  const parts = args.texts('case'), kinds = args.chosen('mask', [...Object.keys(masks), 'own']);
   const zeros = args.numbers('sparsity', { least: 0, most: 1 });
   const chosen = cases.filter((one) => (!args.has('quick') || one.quick)
     && (!parts.length || parts.some((part) => one.name.includes(part)))
@@ -56,10 +57,11 @@ async function bench({ cases, samples, all, simd }: Wanted, io: Io): Promise<Ker
 export const command: Command = {
   operands: '',
   options: {
-    quick: { type: 'boolean', about: 'a few cases of each kind, in half a minute; all take an hour' },
+    quick: { type: 'boolean', about: 'a few cases of each kind, in half a minute; all take hours' },
     case: { type: 'string', value: 'TEXT', multiple: true, about: 'only cases whose name contains this; repeatable' },
     mask: { type: 'string', value: 'NAMES', about: 'only these masks' },
     sparsity: { type: 'string', value: '0.7,0.9', about: 'only these sparsities' },
+    data: { type: 'string', value: 'FOLDER', about: 'the matrices below it too (.mtx, .smtx, *_weights.raw.gz), with the zeros they have' },
     all: { type: 'boolean', about: 'time every sparse kernel that can run a case, not only the fastest of each format' },
     samples: { type: 'string', value: 'N', about: 'timed turns of each kernel; 30 if absent' },
     simd: { type: 'string', value: 'NAME', about: 'plain or relaxed; the best this engine has if absent' },
@@ -69,11 +71,12 @@ export const command: Command = {
     ['burin bench --quick', 'how near the kernels come to their promise here'],
     ['burin bench --case resnet50.layer1 --mask 4x1,unstructured --sparsity 0.9 --all', 'every kernel on a few cases'],
     ['burin bench --quick --simd plain --json plain.json', 'the same without relaxed SIMD'],
+    ['burin bench --data matrices --mask own', 'the product of real matrices with one vector and with a batch'],
   ],
   choices: async () => {
     const { layers, masks, sparsities } = await import('../measure/cases.ts');
     const networks = [...new Set(layers.map(({ network }) => `${network}.…`))];
-    return { mask: Object.keys(masks), sparsity: sparsities.map(String), case: networks };
+    return { mask: [...Object.keys(masks), 'own'], sparsity: sparsities.map(String), case: networks };
   },
   run: async (args, io) => {
     const wanted = await wantedFrom(args), path = args.text('json');

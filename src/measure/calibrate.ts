@@ -15,6 +15,36 @@ function peakCall(y: number): Call {
   return { kernel: 'f32_peak', job: { length: PEAK_ROUNDS, a: 0.5, b: 0.25, y } };
 }
 
+const peakGflops = (ms: number): number => (PEAK_FLOPS * PEAK_ROUNDS) / ms / 1e6;
+
+/** Multiply-adds on registers alone, to be timed in turns with kernels: machines slow down and recover between two measurements. */
+export interface Ceiling {
+  readonly run: () => void;
+  /** 10^9 FLOPs a second of a run that took `ms`. */
+  readonly gflops: (ms: number) => number;
+  readonly dispose: () => void;
+}
+
+/** @throws BurinError `device` on a backend without the kernel */
+export function ceilingOf(backend: Backend): Ceiling {
+  expectKernels(backend, ['f32_peak']);
+  const y = backend.alloc(16), program = backend.program([peakCall(y)]);
+  return {
+    run: () => program.run(), gflops: peakGflops,
+    dispose: () => {
+      program.dispose();
+      backend.free(y);
+    },
+  };
+}
+
+function expectKernels(backend: Backend, kernels: readonly string[]): void {
+  for (const kernel of kernels) {
+    const needs = `a backend with the kernel ${kernel}`;
+    expect(backend.kernels.has(kernel), { kind: 'device', where: 'calibrate', needs, got: backend.name });
+  }
+}
+
 /** y = A·x with a dense A larger than the caches: its time is that of reading A once. */
 function streamCall(values: number, x: number, y: number): Call {
   const rows = MATRIX_BYTES / 4 / MATRIX_COLS;
@@ -28,17 +58,14 @@ function streamCall(values: number, x: number, y: number): Call {
  * @throws BurinError `device` on a backend without the kernels (the reference backend)
  */
 export async function calibrate(backend: Backend): Promise<Machine> {
-  for (const kernel of ['f32_peak', 'f32_dense_spmv']) {
-    const needs = `a backend with the kernel ${kernel}`;
-    expect(backend.kernels.has(kernel), { kind: 'device', where: 'calibrate', needs, got: backend.name });
-  }
+  expectKernels(backend, ['f32_peak', 'f32_dense_spmv']);
   const rows = MATRIX_BYTES / 4 / MATRIX_COLS;
   const [values, x, y] = [MATRIX_BYTES, MATRIX_COLS * 4, rows * 4].map((bytes) => backend.alloc(bytes));
   const programs = [peakCall(y), streamCall(values, x, y)].map((call) => backend.program([call]));
   try {
     const [peak, stream] = programs;
     const { flops, bytes } = await timeTogether({ flops: () => peak.run(), bytes: () => stream.run() }, { samples: 10, minMs: 1 });
-    return { gflops: (PEAK_FLOPS * PEAK_ROUNDS) / flops.minMs / 1e6, gigabytesPerSecond: MATRIX_BYTES / bytes.minMs / 1e6 };
+    return { gflops: peakGflops(flops.minMs), gigabytesPerSecond: MATRIX_BYTES / bytes.minMs / 1e6 };
   } finally {
     for (const program of programs) program.dispose();
     for (const address of [values, x, y]) backend.free(address);

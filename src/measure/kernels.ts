@@ -5,11 +5,11 @@ import { choicesFor } from '../runtime/choices.ts';
 import { environment } from '../runtime/environment.ts';
 import { formatName, type Choice } from '../runtime/lower/weight.ts';
 import type { Tensor } from '../tensor.ts';
-import { calibrate } from './calibrate.ts';
+import { calibrate, ceilingOf } from './calibrate.ts';
 import { layerGraph, maskedGraph, productOf, type BenchCase, type BenchLayer, type Product } from './cases.ts';
 import { fill } from './feeds.ts';
 import type { Environment } from './record.ts';
-import { errorAgainst, referenceOf } from './reference.ts';
+import { errorAgainst, referenceOf, type Reference } from './reference.ts';
 import type { Machine } from './roofline.ts';
 import { Site } from './site.ts';
 import { timeTogether, type Task } from './time.ts';
@@ -20,7 +20,7 @@ export interface KernelRow {
   readonly kernel: string;
   /** `dense`, `csr`, `bsr 4x1`, `nm 2:4`. */
   readonly format: string;
-  /** A key of `masks`; `none` for dense kernels on the whole weight. */
+  /** A key of `masks`, or `own`; `none` for dense kernels on the whole weight. */
   readonly mask: string;
   /** C[m×n] = A[m×k]·B[k×n]. */
   readonly m: number;
@@ -37,7 +37,7 @@ export interface KernelRow {
   readonly effectiveGflops: number;
   /** gflops over those of the fastest dense kernel, timed in turns with this one: measured over theoretical speedup. */
   readonly efficiency: number;
-  /** gflops over the ceiling of the device. */
+  /** gflops over the ceiling of the device, which is timed in turns with the dense kernels of each layer. */
   readonly peakFraction: number;
   /** Largest difference of an output from f64 sums. */
   readonly maxError: number;
@@ -68,6 +68,8 @@ export interface KernelBenchOptions {
   readonly timer?: Timer;
   /** Every sparse kernel that can run a case, not only the fastest of each format. */
   readonly all?: boolean;
+  /** Multiply-adds of the rows of an output that are compared with f64 sums; 10^8 when absent. */
+  readonly checkedMacs?: number;
   /** Rows as soon as they are measured. */
   readonly onRows?: (rows: readonly KernelRow[], bench: Omit<KernelBench, 'rows'>) => void;
 }
@@ -75,7 +77,6 @@ export interface KernelBenchOptions {
 interface Setting {
   readonly options: KernelBenchOptions;
   readonly timer: Timer;
-  readonly ceiling: Machine;
 }
 
 /** One choice, made and checked. */
@@ -94,18 +95,16 @@ export async function benchKernels(cases: readonly BenchCase[], options: KernelB
   const { backend, samples, onRows } = options;
   const bench = { environment: environment(backend), ceiling: await calibrate(backend) };
   const timer = options.timer ?? ((tasks) => timeTogether(tasks, { samples }));
-  const setting = { options, timer, ceiling: bench.ceiling }, rows: KernelRow[] = [];
+  const setting = { options, timer }, rows: KernelRow[] = [];
   const add = (found: readonly KernelRow[]): void => {
     rows.push(...found);
     onRows?.(found, bench);
   };
   for (const layer of new Set(cases.map((one) => one.layer))) {
     const graph = layerGraph(layer), x = fill(graph.inputs[0], graph.inputs[0].dims as number[], 'random', 1);
-    const dense = await denseRows(setting, { layer, graph, x });
+    const input = { layer, graph, x, reference: referenceOf(graph, x, options.checkedMacs) }, dense = await denseRows(setting, input);
     add(dense.rows);
-    for (const one of cases.filter((other) => other.layer === layer)) {
-      add(await sparseRows(setting, { layer, graph, x, one, dense: dense.best }));
-    }
+    for (const one of cases.filter((other) => other.layer === layer)) add(await sparseRows(setting, { ...input, ...dense, one }));
   }
   return { ...bench, rows };
 }
@@ -114,43 +113,51 @@ interface LayerInput {
   readonly layer: BenchLayer;
   readonly graph: Graph;
   readonly x: Tensor;
+  readonly reference: Reference;
 }
 
-async function denseRows(setting: Setting, input: LayerInput): Promise<{ rows: KernelRow[]; best: Choice }> {
-  const site = new Site(setting.options.backend, input.graph);
+/** The fastest dense kernel of a layer, and the ceiling beside it: 10^9 FLOPs a second. */
+interface DenseSide {
+  readonly dense: Choice;
+  readonly peak: number;
+}
+
+const CEILING = 'ceiling';
+
+async function denseRows({ options: { backend }, timer }: Setting, input: LayerInput): Promise<{ rows: KernelRow[] } & DenseSide> {
+  const site = new Site(backend, input.graph), ceiling = ceilingOf(backend);
   try {
     const matrix = site.weight.matrix();
     const entrants = enter(site, input, choicesFor(site.backend.kernels, matrix, site.columns, { formats: ['dense'] }));
-    const times = await setting.timer(tasksOf(entrants));
+    const times = await timer({ ...tasksOf(entrants), [CEILING]: ceiling.run }), peak = ceiling.gflops(times[CEILING].medianMs);
     const best = fastestOf(entrants, times);
-    const common = { ...input, matrix, times, dense: best, best, mask: 'none', name: `${input.graph.name} dense` };
-    const rows = entrants.map((entrant) => rowOf(setting, { ...common, entrant }));
-    return { rows, best: best.choice };
+    const common = { ...input, matrix, times, dense: best, best, peak, mask: 'none', name: `${input.graph.name} dense` };
+    return { rows: entrants.map((entrant) => rowOf({ ...common, entrant })), dense: best.choice, peak };
   } finally {
+    ceiling.dispose();
     site.dispose();
   }
 }
 
-async function sparseRows(setting: Setting, input: LayerInput & { one: BenchCase; dense: Choice }): Promise<KernelRow[]> {
-  const { one, graph } = input, { backend, all } = setting.options, masked = maskedGraph(graph, one);
+async function sparseRows(setting: Setting, input: LayerInput & DenseSide & { one: BenchCase }): Promise<KernelRow[]> {
+  const { one, graph, x } = input, { backend, all, checkedMacs } = setting.options, masked = maskedGraph(graph, one);
   const sites = [new Site(backend, graph), new Site(backend, masked)] as const;
   try {
     const [whole, site] = sites, matrix = site.weight.matrix();
     const choices = choicesFor(backend.kernels, matrix, site.columns).filter(({ format }) => format !== 'dense');
-    const able = enter(site, { ...input, graph: masked }, choices);
+    if (choices.length === 0) return [];
+    const able = enter(site, { ...input, graph: masked, reference: referenceOf(masked, x, checkedMacs) }, choices);
     const entrants = all ? able : await bestOfFormats(able);
-    if (entrants.length === 0) return [];
     const [dense] = enter(whole, input, [input.dense]);
     const times = await setting.timer(tasksOf([dense, ...entrants])), best = fastestOf(entrants, times);
-    return entrants.map((entrant) => rowOf(setting, { ...input, entrant, matrix, times, dense, best, mask: one.mask, name: one.name }));
+    return entrants.map((entrant) => rowOf({ ...input, entrant, matrix, times, dense, best, mask: one.mask, name: one.name }));
   } finally {
     for (const site of sites) site.dispose();
   }
 }
 
 /** Makes every choice runnable, runs it once and compares the result. */
-function enter(site: Site, { graph, x }: LayerInput, choices: readonly Choice[]): Entrant[] {
-  const reference = referenceOf(graph, x);
+function enter(site: Site, { graph, x, reference }: LayerInput, choices: readonly Choice[]): Entrant[] {
   return choices.map((choice) => {
     const program = site.program(choice);
     site.values('x').set(x.data as Float32Array);
@@ -187,9 +194,10 @@ interface Measured {
   readonly entrant: Entrant;
   readonly dense: Entrant;
   readonly best: Entrant;
+  readonly peak: number;
 }
 
-function rowOf({ ceiling }: Setting, { name, mask, layer, matrix, times, entrant, dense, best }: Measured): KernelRow {
+function rowOf({ name, mask, layer, matrix, times, entrant, dense, best, peak }: Measured): KernelRow {
   const { medianMs, spreadMs } = times[keyOf(entrant)], nnz = countNonzero(matrix.values), size = matrix.values.length;
   const { m, n, k }: Product = productOf(layer), rate = (weights: number, ms: number): number => (2 * weights * n) / ms / 1e6;
   const gflops = rate(nnz, medianMs);
@@ -198,7 +206,7 @@ function rowOf({ ceiling }: Setting, { name, mask, layer, matrix, times, entrant
     medianMs, spread: spreadMs / medianMs, gflops,
     effectiveGflops: rate(size, medianMs),
     efficiency: gflops / rate(size, times[keyOf(dense)].medianMs),
-    peakFraction: gflops / ceiling.gflops,
+    peakFraction: gflops / peak,
     maxError: entrant.maxError,
     best: entrant === best,
   };

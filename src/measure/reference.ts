@@ -35,11 +35,14 @@ function withRows(graph: Graph, rows: readonly number[]): Graph {
   return { ...graph, constants: new Map([...graph.constants].map(([name, tensor]) => [name, take(tensor)])) };
 }
 
-/** The reference of a layer graph (`x`, `w`, `b` → `y`) for an input; all columns, and all rows where that is not too slow. */
-export function referenceOf(graph: Graph, x: Tensor): Reference {
+/**
+ * The reference of a layer graph (`x`, `w`, `b` → `y`) for an input; all columns, and all rows where that is not too slow.
+ * @param mostMacs multiply-adds of the rows that are computed, if more than the two that always are
+ */
+export function referenceOf(graph: Graph, x: Tensor, mostMacs = MOST_MACS): Reference {
   const weight = graph.constants.get('w')!, isLinear = graph.nodes[0].op === 'Linear';
   const columns = isLinear ? x.dims[0] : sizeOf(x.dims.slice(2));
-  const rows = spreadRows(weight.dims[0], Math.floor(MOST_MACS / (sizeOf(weight.dims.slice(1)) * columns)));
+  const rows = spreadRows(weight.dims[0], Math.floor(mostMacs / (sizeOf(weight.dims.slice(1)) * columns)));
   const { node, inputs } = operationOf(withRows(graph, rows));
   const [y] = opOf(node).run({ node, inputs: [{ ...inputs[0]!, value: x }, ...inputs.slice(1)] });
   const strides = stridesOf(y.dims, rows.length, isLinear), cols = y.size / rows.length, data = y.data as Float32Array;

@@ -50,7 +50,8 @@ function breakEvenWords({ breakEven, points }: EfficiencyCurve): string {
 
 /** Geometric means of efficiency (and speedup) by mask, format and sparsity, with the break-even of each. */
 export function efficiencyTable(rows: readonly KernelRow[], width: number): string {
-  const curves = efficiencyCurves(rows), all = sparsitiesOf(curves);
+  // Matrices with zeros of their own have each its sparsity: no curve.
+  const curves = efficiencyCurves(rows.filter(({ mask }) => mask !== 'own')), all = sparsitiesOf(curves);
   if (curves.length === 0) return 'No sparse kernel was measured.';
   const column = (head: string, cells: string[], right = true): TableColumn => ({ head, cells, right, spare: 0 });
   const at = (curve: EfficiencyCurve, sparsity: number): string => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -36,6 +36,15 @@ test('prints a line a kernel and writes the list of rows', async ({ folder }) =>
   ]) {
     assert.ok(key in rows[0], key);
   }
+});
+
+test('times the matrices of a folder with the zeros they have', async ({ folder }) => {
+  writeFileSync(join(folder, 'tiny.mtx'), '%%MatrixMarket matrix coordinate real general\n4 4 3\n1 1 2\n3 2 -1\n4 4 0.5\n');
+  const { code, out, err } = await burin('--data', folder, '--mask', 'own', '--samples', '1');
+  assert.equal([code, err], [0, '']);
+  assert.match(out, /\.tiny\.one dense +4×1×4 .*\n.*\.tiny\.one own +4×1×4 +81 % \w/);
+  assert.match(out, /\.tiny own +4×128×4 +81 % \w/);
+  assert.match((await burin('--data', join(folder, 'nowhere'))).err, /nowhere: needs a folder that can be read/);
 });
 
 for (const [argv, message] of [

@@ -4,8 +4,9 @@ import { benchmarkTimer } from '../../bench/benchmark-timer.ts';
 import { linesJson } from '../../bench/files.ts';
 import { fillTables, markdownTable, tablesIn } from '../../bench/markers.ts';
 import {
-  denseTable, kernelsTable, layersTable, modelsTable, peersTable, type KernelResults, type ModelResults,
+  browserTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable, type KernelResults, type ModelResults,
 } from '../../bench/readme-tables.ts';
+import type { TargetRow } from '../../bench/target-rows.ts';
 
 const readme = '# A\n\n<!-- table: one -->\nold\n<!-- /table -->\nbetween\n<!-- table: two -->\n<!-- /table -->\nend\n';
 
@@ -54,17 +55,50 @@ test('the tables of the README say what the results say', () => {
   );
   assert.not.match(modelsTable(models), /other/);
   assert.match(peersTable(models), /\| other 1\.2 \| 15\.0 \| 1\.50× \| 16\.0 \| 8\.00× \|/);
-  assert.match(kernelsTable(kernels), /\| mask \| format \| 70 % \|\n.*\n\| 4x1 \| bsr 4x1 \| 0\.90 \|\n/);
   const dense = { ...kernel, case: 'l dense', mask: 'none', format: 'dense', gflops: 50, peakFraction: 0.877, best: true };
   const layers = layersTable({ ...kernels, rows: [...kernels.rows, dense, { ...dense, gflops: 1, best: false }] });
   assert.match(layers, /\| layer \| m×n×k \| GFLOP\/s \| of ceiling \| other 1\.2 ms \|\n.*\n\| l \| 8×8×8 \| 50\.0 \| 88 % \| 3\.00 \|\n/);
 });
 
 test('the whole dense list in two lines', () => {
-  const row = { layer: 'big', m: 8, n: 8, k: 8, kernel: 'k', bestMs: 1, gflops: 50, peakFraction: 0.9 };
-  const rows = [row, { ...row, layer: 'low', peakFraction: 0.4 }, { ...row, layer: 'vector', n: 1, peakFraction: 0.3 }];
+  const row = { ...kernel, case: 'big dense', format: 'dense', mask: 'none', peakFraction: 0.9, best: true };
+  const rows = [row, { ...row, case: 'low dense', peakFraction: 0.4 }, { ...row, case: 'vector dense', n: 1, peakFraction: 0.3 }];
   const table = denseTable({ environment, ceiling: kernels.ceiling, rows });
   assert.match(table, /\| matrix × matrix \| 2 \| 0\.60 \| 1 \| low 0\.40 \|\n\| matrix × vector \| 1 \| 0\.30 \| 0 \| vector 0\.30 \|/);
+});
+
+const target: TargetRow = {
+  group: 'a group', unit: 'efficiency', simd: 'relaxed', cases: 3, target: 0.8, bound: 'least', mean: 0.85,
+  worst: 0.7, worstCase: 'b dense', holds: true,
+};
+
+test('targets: bold where they hold, and the other binary beside them where it was measured', () => {
+  const missed = { ...target, group: 'another', bound: 'most', cases: 1, mean: 0.9, holds: false } as const;
+  const run = { part: 'kernels', simd: 'relaxed', environment, rows: [target, missed, { ...target, target: null, holds: null }] } as const;
+  assert.match(
+    targetsTable({ runs: [run] }),
+    /.*mean \| worst \|\n.*\n.* 3 \| ≥ 0\.80 \| \*\*0\.85\*\* \| 0\.70 b \|\n.* 1 \| ≤ 0\.80 \| 0\.90 \|  \|\n.* 3 \|  \| 0\.85 \|/,
+  );
+  const plain = { ...run, simd: 'plain', rows: [{ ...target, simd: 'plain', mean: 0.5 }] } as const;
+  assert.match(targetsTable({ runs: [run, plain] }), /mean \| plain SIMD \| worst.*\n.*\n.* \*\*0\.85\*\* \| 0\.50 \| 0\.70 b \|/);
+});
+
+test('the browser in two lines, and libraries in one a product', () => {
+  const row = { network: 'N', version: '', minMs: 1, spreadMs: 0, maxError: 0 };
+  const rows = [
+    { ...row, engine: 'burin', edition: 'dense', medianMs: 8 }, { ...row, engine: 'burin', edition: 'pruned', medianMs: 5 },
+    { ...row, engine: 'other', version: '1.2', edition: 'dense', medianMs: 12 },
+    { ...row, engine: 'other', version: '1.2', edition: 'pruned', medianMs: 10 },
+  ];
+  assert.match(
+    browserTable({ environment, theoreticalSpeedup: 2, rows }),
+    /\| burin \| 8\.00 \| 5\.00 \| 2\.00× \| 1\.60× \| 80 % \|\n\| other 1\.2 \| 12\.0 \| 10\.0 \| 2\.00× \| 1\.20× \| 60 % \|\n/,
+  );
+  const product = { case: 'p', m: 8, n: 1, k: 10, nonzeros: 8, engine: 'burin', version: '', medianMs: 0.5, gflops: 1 };
+  assert.match(
+    sparseTable({ environment, rows: [product, { ...product, engine: 'lib', version: '3', medianMs: 50 }] }),
+    /burin ms \| lib 3 ms \|\n.*\n\| p \| 8×1×10 \| 90 % \| 0\.50 \| 50\.0 \(100×\) \|/,
+  );
 });
 
 test('results are written one row a line and read back the same', () => {
