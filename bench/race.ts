@@ -23,7 +23,7 @@ export const rivals = {
     peer: tfjs,
     graphFor: (graph) => {
       const fixed = specialize(graph, {});
-      return optimize(fixed.graph, fixed.types).graph;
+      return optimize(fixed.graph, fixed.types, { removeDead: false }).graph;
     },
   },
   'onnxruntime-web': { peer: ort, graphFor: (graph) => graph },

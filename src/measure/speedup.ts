@@ -64,7 +64,7 @@ function countedIn(graph: Graph, shapes: Readonly<Record<string, Shape>>): Count
 
 /**
  * What the zeros of a graph are worth on this device: its theoretical speedup, its measured one against the fastest dense kernels of the
- * same engine, and where the difference went.
+ * same engine on the network as it is given, dead channels included, and where the difference went.
  * @throws BurinError `argument` for an unknown option or a value it cannot have, `limit` for inputs too large to make up;
  * `device` when the sparse outputs differ from the dense ones; then nothing is timed.
  */
@@ -73,14 +73,15 @@ export async function measure(graph: Graph, options: MeasureOptions = {}): Promi
   checkSamples(options);
   const { model = graph.name, pruning, peers, samples, tolerance, onProgress, executionProviders, tune, threads } = options;
   const shapes = shapesFor(graph, options);
-  const edition = (stage: string, formats?: readonly string[]): Promise<SparseSession> => SparseSession.create(graph, {
-    executionProviders, tune, threads, shapes, formats,
+  const edition = (stage: string, own: Pick<SessionOptions, 'formats' | 'removeDead'>): Promise<SparseSession> => SparseSession.create(graph, {
+    executionProviders, tune, threads, shapes, ...own,
     onProgress: onProgress && ((p) => onProgress({ ...p, stage: `${stage}: ${p.stage}` })),
   });
   const sessions: SparseSession[] = [];
   try {
-    sessions.push(await edition('dense', ['dense']));
-    sessions.push(await edition('sparse', options.formats));
+    // The baseline multiplies every zero: a layer that runs smaller because of them is something the zeros are worth.
+    sessions.push(await edition('dense', { formats: ['dense'], removeDead: false }));
+    sessions.push(await edition('sparse', { formats: options.formats }));
     const [dense, sparse] = sessions;
     // A network that does not fit the device says so before its inputs are made up.
     for (const session of sessions) await session.prepare(shapes);

@@ -2,11 +2,11 @@ import { expect, lookUp, show } from '../expect.ts';
 import { specialize } from '../graph/evaluate.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { layerOf, readWeight, type Layer } from '../graph/layers.ts';
+import { inputChannel, livenessOf, type Liveness, type Types } from '../graph/liveness.ts';
 import { opOf } from '../graph/ops/index.ts';
 import type { Call, Work } from '../graph/ops/op.ts';
 import { convGeometry, convTransposeGeometry, spans, transposed, type ConvWindow } from '../graph/ops/window.ts';
 import { sizeOf, type Shape, type Tensor } from '../tensor.ts';
-import { inputChannel, livenessOf, type Liveness, type Types } from './live.ts';
 import { ratio, type Macs, type Ratio, type Speedups } from './record.ts';
 
 /** Counting multiply-adds and parameters: formulas only, no clock. */

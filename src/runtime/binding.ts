@@ -1,6 +1,7 @@
 import type { Backend } from '../backends/index.ts';
 import { expect } from '../expect.ts';
 import type { Graph, Typed } from '../graph/graph.ts';
+import type { Weighed } from '../graph/weigh.ts';
 import { allocate, bytesOf, sizeOf, Tensor } from '../tensor.ts';
 import { placeValues, type Lifetime } from './arena.ts';
 import { aliases } from './lower/index.ts';
@@ -11,6 +12,7 @@ export interface PlanInput {
   readonly graph: Graph;
   readonly types: ReadonlyMap<string, Typed>;
   readonly parts: ReadonlyMap<string, readonly string[]>;
+  readonly given?: ReadonlyMap<string, Weighed>;
 }
 
 /** Address of every value that is computed, and of what is uploaded. */

@@ -9,6 +9,11 @@ export interface SessionOptions extends BackendOptions {
   readonly executionProviders?: readonly string[];
   /** Formats weights may be stored in; `['dense']` is the baseline. All where absent; a layer none of them fits stays dense. */
   readonly formats?: readonly string[];
+  /**
+   * Whether layers whose channels the zeros have killed run at their smaller size; true when absent. False is the baseline of reports:
+   * dense kernels on the network as it was given.
+   */
+  readonly removeDead?: boolean;
   /** `measure` (default) times candidates on this device, `predict` skips that. */
   readonly tune?: TuneMode;
   /** What an earlier session measured ({@link SparseSession.tuning}), so that it need not be measured again. */
@@ -43,6 +48,7 @@ const record = (value: object, where: string): void =>
 const checks = {
   executionProviders: rowsOf(backends),
   formats: rowsOf(formats),
+  removeDead: (remove: unknown, where) => expect(typeof remove === 'boolean', { kind: 'argument', where, needs: 'true or false', got: show(remove) }),
   tune: oneOf(tuneModes),
   tuning: (table, where) => {
     record(table, where);

@@ -1,32 +1,26 @@
 import { trapped, type Backend, type Call, type Program } from '../backends/index.ts';
 import { fail } from '../expect.ts';
 import type { Node } from '../graph/graph.ts';
-import { layerOf as prunableLayer } from '../graph/layers.ts';
 import { opOf } from '../graph/ops/index.ts';
 import type { Call as Operation } from '../graph/ops/op.ts';
-import { Tensor, type Shape } from '../tensor.ts';
+import { weigh, type Weighed } from '../graph/weigh.ts';
+import { Tensor } from '../tensor.ts';
 import { Binding, read, write, type PlanInput } from './binding.ts';
 import { choicesFor } from './choices.ts';
 import { aliases, lowerings } from './lower/index.ts';
 import type { Lowered } from './lower/lower.ts';
 import { formatName, type Choice } from './lower/weight.ts';
-import { countNonzero } from '../formats/index.ts';
 import { fastest, predict, time, tuneKey, type Candidate, type TuneMemory, type TuneMode } from './tune.ts';
 
-/** What was decided for one layer. */
-export interface LayerPlan {
+/** What was decided for one layer. Shape, weights and multiply-adds are those of the model as it was given. */
+export interface LayerPlan extends Weighed {
   /** The node's name in the model; of a fused layer, that of the convolution or product. */
   readonly name: string;
   readonly op: string;
-  /** Shape of the output. */
-  readonly shape: Shape;
   readonly format: string;
   readonly kernel: string;
-  /** Nonzero weights and weights in all; 0 for an operator without. */
-  readonly nnz: number;
-  readonly size: number;
-  /** Multiply-adds of the dense layer. */
-  readonly macs: number;
+  /** What really runs, where dead channels were taken out. */
+  readonly narrowed?: Weighed;
   /** Names of the nodes that were fused into this one. */
   readonly parts: readonly string[];
   /** What was tried, fastest first; empty where there was nothing to choose. */
@@ -87,14 +81,14 @@ function layersOf(binding: Binding, input: PlanInput, options: PlanOptions): Lay
 }
 
 function layerOf(binding: Binding, input: PlanInput, node: Node, options: PlanOptions): Layer {
-  const { graph, parts } = input;
+  const { graph, parts, given } = input;
   const op: Operation = {
     node, inputs: node.inputs.map((name) => (name ? { ...binding.typed(name), value: graph.constants.get(name) } : undefined)),
   };
-  const macs = opOf(node).work?.(op).macs ?? 0;
-  const base = { name: node.name, op: node.op, shape: binding.typed(node.outputs[0]).shape, macs, parts: parts.get(node.name) ?? [] };
+  const own = weigh(graph, input.types, node), before = given?.get(node.name);
+  const base = { name: node.name, op: node.op, ...(before ?? own), ...(before && { narrowed: own }), parts: parts.get(node.name) ?? [] };
   const lowered = binding.backend.kernels.size > 0 ? lowerings[node.op]?.(binding, op) : undefined;
-  const described = { ...base, format: 'dense', ...weightsOf(input, node), candidates: [] };
+  const described = { ...base, format: 'dense', candidates: [] };
   if (!lowered) return { plan: { ...described, kernel: 'host' }, build: () => ({ host: () => runOnHost(binding, op) }) };
   const chosen = lowered.weight && choose(binding, lowered, signatureOf(op), options), build = (): Call[] => lowered.build(chosen?.choice);
   // Sizes the scratch memory and holds on to the packed weight; addresses are asked for again when all layers are known.
@@ -108,12 +102,6 @@ function layerOf(binding: Binding, input: PlanInput, node: Node, options: PlanOp
 /** What makes two layers cost the same, their weights apart. */
 function signatureOf({ node, inputs }: Operation): string {
   return `${node.op} ${inputs.map((arg) => arg?.shape.join('x') ?? '-').join(' ')} ${JSON.stringify(node.attrs)}`;
-}
-
-/** Nonzeros and size of a layer's weight. */
-function weightsOf({ graph }: PlanInput, node: Node): { nnz: number; size: number } {
-  const layer = prunableLayer(graph, node), weight = layer && graph.constants.get(layer.weight);
-  return weight ? { nnz: countNonzero(weight.data as Float32Array), size: weight.size } : { nnz: 0, size: 0 };
 }
 
 function choose(binding: Binding, lowered: Lowered, signature: string, options: PlanOptions): { choice: Choice; candidates: Candidate[] } {

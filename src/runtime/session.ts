@@ -135,8 +135,8 @@ export class SparseSession {
 
   /** A new plan; older ones make room for it where the memory does not hold them all. */
   #compile(backend: Backend, shapes: Readonly<Record<string, Shape>>): Plan {
-    const fixed = specialize(this.#graph, shapes), optimized = optimize(fixed.graph, fixed.types);
-    const { formats: allowed, tune = 'measure', tuneBudgetMs = DEFAULT_BUDGET_MS, onProgress } = this.#options;
+    const { removeDead, formats: allowed, tune = 'measure', tuneBudgetMs = DEFAULT_BUDGET_MS, onProgress } = this.#options;
+    const fixed = specialize(this.#graph, shapes), optimized = optimize(fixed.graph, fixed.types, { removeDead });
     for (;;) {
       try {
         return compile(backend, optimized, { formats: allowed, tune, tuneBudgetMs, memory: this.#memory, onProgress });

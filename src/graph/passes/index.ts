@@ -1,7 +1,10 @@
+import { sameShape } from '../../tensor.ts';
 import { inferShapes } from '../evaluate.ts';
 import type { Graph, Node, Typed } from '../graph.ts';
+import { weigh, type Weighed } from '../weigh.ts';
 import { activations, residuals } from './fuse.ts';
 import { linear } from './linear.ts';
+import { dead } from './narrow.ts';
 import { pads } from './pads.ts';
 import { patterns } from './patterns.ts';
 import type { Parts, Pass } from './rewrite.ts';
@@ -14,6 +17,13 @@ export interface Optimized {
   readonly graph: Graph;
   readonly types: ReadonlyMap<string, Typed>;
   readonly parts: ReadonlyMap<string, readonly string[]>;
+  /** What nodes were, by name, before they lost dead channels; nodes that lost none are not in it. */
+  readonly given: ReadonlyMap<string, Weighed>;
+}
+
+export interface OptimizeOptions {
+  /** Whether layers lose the channels that the zeros of the weights have killed; true when absent. */
+  readonly removeDead?: boolean;
 }
 
 const sameNode = (a: Node, b: Node): boolean =>
@@ -28,25 +38,42 @@ const transposes: Pass = (graph, types) => {
 };
 
 /** What is done, in this order. Transposes go first out of the way of what looks for neighbours. */
-const passes = { simplify, patterns, linear, transposes, pads, scales, residuals, activations } satisfies Record<string, Pass>;
+const passes = { simplify, patterns, linear, transposes, pads, scales, residuals, activations, dead } satisfies Record<string, Pass>;
 
 /** Passes open the way for each other; this many rounds were never needed. */
 const MOST_ROUNDS = 10;
+
+interface Now { readonly graph: Graph; readonly types: ReadonlyMap<string, Typed> }
+
+/** Notes what the nodes were that are smaller now. */
+function note(given: Map<string, Weighed>, before: Now, after: Now): void {
+  const smaller = new Map(after.graph.nodes.map((node) => [node.name, node]));
+  for (const node of before.graph.nodes) {
+    const now = smaller.get(node.name);
+    if (!now || given.has(node.name)) continue;
+    const [was, is] = [weigh(before.graph, before.types, node), weigh(after.graph, after.types, now)];
+    if (was.size !== is.size || !sameShape(was.shape, is.shape)) given.set(node.name, was);
+  }
+}
 
 /**
  * An equal graph that runs faster: inputs and outputs keep names, order and shapes; zeros in weights stay zeros.
  * @param graph a specialised graph, with the types of all its values
  */
-export function optimize(graph: Graph, types: ReadonlyMap<string, Typed>): Optimized {
-  const parts: Parts = new Map();
-  let now = { graph, types };
+export function optimize(graph: Graph, types: ReadonlyMap<string, Typed>, { removeDead = true }: OptimizeOptions = {}): Optimized {
+  const parts: Parts = new Map(), given = new Map<string, Weighed>();
+  const chosen = Object.values<Pass>(passes).filter((pass) => removeDead || pass !== dead);
+  let now: Now = { graph, types };
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const before = now.graph;
-    for (const pass of Object.values(passes)) {
-      const made: Graph = pass(now.graph, now.types, parts);
-      if (made !== now.graph) now = { graph: made, types: inferShapes(made) };
+    for (const pass of chosen) {
+      const made = pass(now.graph, now.types, parts);
+      if (made === now.graph) continue;
+      const next = { graph: made, types: inferShapes(made) };
+      if (pass === dead) note(given, now, next);
+      now = next;
     }
     if (now.graph === before) break;
   }
-  return { ...now, parts };
+  return { ...now, parts, given };
 }

@@ -26,7 +26,7 @@ function normalization(scope: Scope, node: Node): Affine | undefined {
 }
 
 /** The numbers of a constant that broadcasts as one a channel along `axis` of `shape`. */
-function perChannel(tensor: Tensor | undefined, shape: Shape, axis: number): Float64Array | undefined {
+export function perChannel(tensor: Tensor | undefined, shape: Shape, axis: number): Float64Array | undefined {
   if (tensor?.type !== 'float32' || tensor.dims.length > shape.length) return undefined;
   const own = axis - (shape.length - tensor.dims.length), numbers = numbersOf(tensor);
   if (tensor.dims.some((dim, d) => dim !== 1 && (d !== own || dim !== shape[axis]))) return undefined;

@@ -1,9 +1,10 @@
-import type { Graph, Node, Typed } from '../graph/graph.ts';
-import { layerOf, readWeight, type Layer } from '../graph/layers.ts';
-import { sizeOf } from '../tensor.ts';
+import { numbersOf, sizeOf } from '../tensor.ts';
+import type { Graph, Node, Typed } from './graph.ts';
+import { layerOf, readWeight, type Layer } from './layers.ts';
+import { unary } from './ops/unary.ts';
 
 /** One byte a channel (axis 1; a value of lower rank is one channel), 1 = yes. */
-type Flags = Uint8Array;
+export type Flags = Uint8Array;
 
 /**
  * Which channels matter. `varies`: the channel depends on the network's inputs; one that does not is a constant, which can
@@ -17,13 +18,13 @@ export interface Liveness {
 
 export type Types = ReadonlyMap<string, Typed>;
 
-interface Context {
+export interface Context {
   readonly graph: Graph;
   readonly types: Types;
 }
 
 /** A node as the rules see it. */
-interface Place extends Context {
+export interface Place extends Context {
   readonly node: Node;
 }
 
@@ -37,8 +38,8 @@ interface Rule {
 
 const ones = (length: number): Flags => new Uint8Array(length).fill(1);
 const any = (flags: Flags): boolean => flags.includes(1);
-const shapeOf = ({ types }: Context, name: string): readonly number[] => types.get(name)?.shape ?? [];
-const channelsOf = (context: Context, name: string): number => shapeOf(context, name)[1] ?? 1;
+export const shapeOf = ({ types }: Context, name: string): readonly number[] => types.get(name)?.shape ?? [];
+export const channelsOf = (context: Context, name: string): number => shapeOf(context, name)[1] ?? 1;
 const all = (context: Context, name: string, flag: boolean): Flags => new Uint8Array(channelsOf(context, name)).fill(flag ? 1 : 0);
 
 /** Everything depends on everything. */
@@ -63,7 +64,8 @@ const elementwise: Rule = {
   backward: (place, output, i) => (aligned(place, i) ? output : mixing.backward(place, output, i)),
 };
 
-function aligned(place: Place, i: number): boolean {
+/** Whether input `i` has the output's rank and channels. */
+export function aligned(place: Place, i: number): boolean {
   const [from, to] = [shapeOf(place, place.node.inputs[i]), shapeOf(place, place.node.outputs[0])];
   return from.length === to.length && from[1] === to[1];
 }
@@ -93,7 +95,8 @@ const weighted: Rule = {
   },
 };
 
-function eachLink({ graph, node }: Place, visit: (o: number, i: number) => void): void {
+/** Visits filter, input channel and number of every kernel that is not all zero. */
+export function eachLink({ graph, node }: Place, visit: (o: number, i: number, pair: number) => void): void {
   const layer = layerOf(graph, node)!;
   const weights = readWeight(graph, layer);
   const window = layer.dims[2] * layer.dims[3];
@@ -101,7 +104,7 @@ function eachLink({ graph, node }: Place, visit: (o: number, i: number) => void)
     let k = pair * window;
     const end = k + window;
     while (k < end && weights[k] === 0) k++;
-    if (k < end) visit(Math.floor(pair / layer.dims[1]), inputChannel(layer, pair));
+    if (k < end) visit(Math.floor(pair / layer.dims[1]), inputChannel(layer, pair), pair);
   }
 }
 
@@ -124,7 +127,8 @@ const concat: Rule = {
   },
 };
 
-function offsetOf(place: Place, i: number): number {
+/** The output channel at which input `i` of a concatenation begins. */
+export function offsetOf(place: Place, i: number): number {
   return place.node.inputs.slice(0, i).reduce((sum, name) => sum + channelsOf(place, name), 0);
 }
 
@@ -163,6 +167,14 @@ const padsOnlyImages: Condition = (place) => {
   return whole && keepsChannels(place) && Number(pads.data[1]) === 0 && Number(pads.data[1 + rank]) === 0;
 };
 
+/** Sums, means and extremes over the image, whose channels stay where they are. */
+const reducesImages: Condition = (place) => {
+  const { graph, node } = place, axes = graph.constants.get(node.inputs[1]);
+  const [from, to] = [shapeOf(place, node.inputs[0]), shapeOf(place, node.outputs[0])];
+  const inside = (axis: number): boolean => (axis < 0 ? axis + from.length : axis) > 1;
+  return axes !== undefined && axes.size > 0 && Array.from(numbersOf(axes)).every(inside) && from[1] === to[1];
+};
+
 const alongChannels: Condition = (place) => {
   const axis = Number(place.node.attrs.axis);
   const rank = shapeOf(place, place.node.outputs[0]).length;
@@ -175,31 +187,39 @@ const keepsOrder: Condition = (place) => {
   return from[1] > 0 && to[1] > 0 && (from[1] % to[1] === 0 || to[1] % from[1] === 0);
 };
 
+const rules = { weighted, channelwise, elementwise, concat, regroup, mixing } satisfies Record<string, Rule>;
+
+/** How channels pass through an operator, in a word. */
+export type Passage = keyof typeof rules;
+
 interface Row {
-  readonly rule: Rule;
+  readonly passage: Passage;
   readonly when: Condition;
   readonly ops: readonly string[];
 }
 
 const rows: readonly Row[] = [
-  { rule: weighted, when: hasWeight, ops: ['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Linear'] },
+  { passage: 'weighted', when: hasWeight, ops: ['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Linear'] },
   {
-    rule: channelwise, when: keepsChannels, ops: [
+    passage: 'channelwise', when: keepsChannels, ops: [
       'BatchNormalization', 'InstanceNormalization', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'Resize',
-      'Relu', 'LeakyRelu', 'Clip', 'Sigmoid', 'HardSigmoid', 'HardSwish', 'Tanh', 'Elu', 'Softplus',
-      'Sqrt', 'Exp', 'Log', 'Neg', 'Abs', 'Erf', 'Identity', 'Cast',
+      ...Object.keys(unary),
     ],
   },
-  { rule: channelwise, when: padsOnlyImages, ops: ['Pad'] },
-  { rule: elementwise, when: () => true, ops: ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Min', 'Max', 'Sum', 'PRelu'] },
-  { rule: concat, when: alongChannels, ops: ['Concat'] },
-  { rule: regroup, when: keepsOrder, ops: ['Flatten', 'Reshape', 'Squeeze', 'Unsqueeze'] },
+  { passage: 'channelwise', when: padsOnlyImages, ops: ['Pad'] },
+  { passage: 'channelwise', when: reducesImages, ops: ['ReduceMean', 'ReduceSum', 'ReduceMax', 'ReduceMin'] },
+  { passage: 'elementwise', when: () => true, ops: ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Min', 'Max', 'Sum', 'PRelu'] },
+  { passage: 'concat', when: alongChannels, ops: ['Concat'] },
+  { passage: 'regroup', when: keepsOrder, ops: ['Flatten', 'Reshape', 'Squeeze', 'Unsqueeze'] },
 ];
 
-function ruleOf(place: Place): Rule {
+/** How channels pass through this very node. */
+export function passageOf(place: Place): Passage {
   const row = rows.find(({ ops }) => ops.includes(place.node.op));
-  return row?.when(place) ? row.rule : mixing;
+  return row?.when(place) ? row.passage : 'mixing';
 }
+
+const ruleOf = (place: Place): Rule => rules[passageOf(place)];
 
 /** Which channels of a graph matter, given the types of its values. */
 export function livenessOf(graph: Graph, types: Types): Liveness {
