@@ -13,8 +13,12 @@ const after = (timeMs: number, speedup: Ratio): number => (speedup === null ? 0 
 const isOther = (layer: LayerReport): boolean => layer.macs === 0;
 const isPruned = (layer: LayerReport): boolean => layer.macs > 0 && layer.theoreticalSpeedup !== 1;
 const isWhole = (layer: LayerReport): boolean => layer.macs > 0 && layer.theoreticalSpeedup === 1;
-const isSparse = (layer: LayerReport): boolean => isPruned(layer) && layer.format !== 'dense';
-const isLeftDense = (layer: LayerReport): boolean => isPruned(layer) && layer.format === 'dense';
+/** Dead channels were taken out and no zero is left. */
+const isSmallerDense = ({ format, narrowed }: LayerReport): boolean => format === 'dense' && narrowed !== undefined && narrowed.nnz === narrowed.size;
+/** Runs in a sparse format, or smaller than it was given. */
+const isSparse = (layer: LayerReport): boolean =>
+  (isPruned(layer) && (layer.format !== 'dense' || isSmallerDense(layer))) || (isWhole(layer) && layer.narrowed !== undefined);
+const isLeftDense = (layer: LayerReport): boolean => isPruned(layer) && !isSparse(layer);
 
 /** What the network would take if every millisecond shrank as the multiply-adds do. */
 export function promisedMs(totals: Totals): number {
@@ -29,7 +33,7 @@ const beyond = (layers: readonly LayerReport[]): number => sum(layers, (l) => l.
  * dense and sparse time of a layer and t its own theoretical speedup:
  * - unpruned: Σ (d/t − d/T) over layers with weights; it is not 0 when time is spread over layers otherwise than multiply-adds are
  * - otherOperations: Σ (s − d/T) over operations without weights, which no mask shortens
- * - kernels: Σ (s − d/t) over pruned layers that run in a sparse format
+ * - kernels: Σ (s − d/t) over pruned layers that run in a sparse format, and layers that lost dead channels
  * - leftDense: the same over pruned layers that run dense
  * - rest: what lies between the layers, and noise
  */
@@ -100,7 +104,8 @@ const sentences: Record<Cause, Sentence> = {
     const promised = sum(sparse, (l) => after(l.denseMs, l.theoreticalSpeedup));
     if (!promised) return `${several(sparse.length, 'layer')} without a weight left: finding that out ${costs(lossMs)}.`;
     const reached = percent(promised / sum(sparse, (l) => l.sparseMs));
-    return `Sparse kernels reach ${reached} of the promise on the ${several(sparse.length, 'layer')} they run: `
+    const who = sparse.some(({ narrowed }) => narrowed) ? 'Sparse kernels and layers without their dead channels' : 'Sparse kernels';
+    return `${who} reach ${reached} of the promise on the ${several(sparse.length, 'layer')} they run: `
       + `finding the kept weights ${costs(lossMs)}.`;
   },
   leftDense: ({ layers, ...told }, lossMs) => {
@@ -128,12 +133,26 @@ function opening(totals: Totals): string {
 /** Efficiencies above this need a word: noise alone does not explain them. */
 const beyondPromise = 1.05;
 
+/** Why layers give more than they promised. */
+const bonuses: readonly { readonly of: (layer: LayerReport) => boolean; readonly why: string }[] = [
+  {
+    of: ({ narrowed }) => narrowed !== undefined,
+    why: 'which counts a layer\'s own zeros: channels that died in other layers make them smaller too',
+  },
+  {
+    of: ({ narrowed }) => narrowed === undefined,
+    why: 'which counts multiply-adds only: where memory bounds the dense kernel, fewer weights also mean fewer bytes to fetch',
+  },
+];
+
 function bonus(layers: readonly LayerReport[]): string[] {
   const rich = layers.filter((layer) => isSparse(layer) && (layer.efficiency ?? 0) > beyondPromise);
-  if (!rich.length) return [];
-  const [give, their] = rich.length === 1 ? ['gives', 'its'] : ['give', 'their'];
-  return [`${several(rich.length, 'layer')} ${give} more than ${their} promise, which counts multiply-adds only: where memory bounds the `
-    + 'dense kernel, fewer weights also mean fewer bytes to fetch.'];
+  return bonuses.flatMap(({ of, why }) => {
+    const some = rich.filter(of);
+    if (!some.length) return [];
+    const [give, their] = some.length === 1 ? ['gives', 'its'] : ['give', 'their'];
+    return [`${several(some.length, 'layer')} ${give} more than ${their} promise, ${why}.`];
+  });
 }
 
 /** The losses as plain sentences, the promise first and then the largest. */

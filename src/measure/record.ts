@@ -1,3 +1,4 @@
+import type { Weighed } from '../graph/weigh.ts';
 import type { Environment } from '../runtime/environment.ts';
 import type { Shape } from '../tensor.ts';
 
@@ -56,6 +57,8 @@ export interface LayerReport {
   readonly nnz: number;
   /** Multiply-adds of the dense layer. */
   readonly macs: number;
+  /** What really runs in the sparse edition, where dead channels were taken out; everything else here is of the layer as it was given. */
+  readonly narrowed?: Weighed;
   readonly denseMs: number;
   readonly sparseMs: number;
   readonly theoreticalSpeedup: Ratio;

@@ -1,3 +1,4 @@
+import type { Weighed } from '../../src/graph/weigh.ts';
 import type { Counted, Edition } from '../../src/measure/compare.ts';
 import type { Candidate } from '../../src/measure/record.ts';
 import { Tensor } from '../../src/tensor.ts';
@@ -12,6 +13,7 @@ export interface FakeLayer {
   readonly parts?: string[];
   readonly kernel?: string;
   readonly candidates?: readonly Candidate[];
+  readonly narrowed?: Weighed;
 }
 
 export interface FakeEdition extends Edition {

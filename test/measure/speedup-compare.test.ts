@@ -61,6 +61,21 @@ test('a layer left dense has the reason that holds for it', async () => {
   assert.match(await leftDense({ candidates: timed.candidates.slice(0, 1) }, { formats: ['dense'] }), /no sparse format was allowed/);
 });
 
+test('a layer that lost dead channels is told as it was given, uses its zeros without a sparse format, and may give more than it promised', async () => {
+  const narrowed = { shape: [1, 4, 4, 4], nnz: 10, size: 10, macs: 100 };
+  const layers = sparseLayers.map((layer) => (layer.name === 'b' ? { ...layer, ms: 1, narrowed } : layer));
+  const { layers: told, losses, explanation } = await compare({
+    model: 'm', dense: fakeEdition(denseLayers), sparse: fakeEdition(layers), counted, feeds: {},
+  });
+  const b = told.find(({ name }) => name === 'b')!;
+  assert.equal([b.format, b.nnz, b.macs, b.theoreticalSpeedup, b.efficiency, b.narrowed], ['dense', 20, 400, 2, 2, narrowed]);
+  const by = Object.fromEntries(losses.map((loss) => [loss.cause, loss.ms]));
+  near(by.leftDense, 0);
+  near(by.kernels, (1.5 - 4 / 4) + (1 - 4 / 2));
+  assert.match(explanation.join('\n'), /1 layer gives more than its promise, which counts a layer's own zeros: channels that died/);
+  assert.match(explanation.join('\n'), /Sparse kernels and layers without their dead channels reach 120 % of the promise/);
+});
+
 test('different reasons are counted', async () => {
   const layers = sparseLayers.map((layer) => ({ ...layer, format: 'dense', ...(layer.name === 'a' && { kernel: 'host' }) }));
   const { explanation } = await compare({ model: 'm', dense: fakeEdition(denseLayers), sparse: fakeEdition(layers), counted, feeds: {} });

@@ -26,6 +26,16 @@ test('a pruned network is counted, compared and timed on the device', async () =
   assert.is(JSON.stringify(report).includes('null,null'), false);
 });
 
+test('dead channels are taken out of the sparse edition only; layers are counted as they were given', async () => {
+  const pruned = prune(zooGraph('lenet-5-caffe'), { sparsity: 0.5, granularity: 'filter', exclude: ['fc2'] }).graph;
+  const { layers, totals } = await measure(pruned, { ...quick, samples: 5 });
+  const fc1 = layers.find(({ name }) => name === 'fc1')!;
+  assert.equal([fc1.macs, fc1.nnz, fc1.theoreticalSpeedup], [400_000, 200_000, 2]);
+  assert.equal(fc1.narrowed, { shape: [1, 250], size: 100_000, nnz: 100_000, macs: 100_000 });
+  assert.ok(fc1.denseMs > 2 * fc1.sparseMs, `${fc1.denseMs} ms on the network as given, ${fc1.sparseMs} on a quarter of it`);
+  assert.is(totals.macs.dense, 2_293_000);
+});
+
 test('whole sweeps come back in order, with the promise of each', async () => {
   const { curve, breakEven } = await sweep(graph, [0.9, 0.5], { ...quick, refinements: 0 });
   assert.equal(curve.map((point) => [point.sparsity, Math.round(point.theoretical!)]), [[0.5, 2], [0.9, 10]]);

@@ -69,6 +69,7 @@ const wrongOptions: readonly (readonly [Record<string, unknown>, ErrorKind, RegE
   [{ executionProvider: ['wasm'] } as never, 'argument', /executionProviders.*executionProvider/],
   [{ tuneBudgetMs: -1 }, 'argument', /tuneBudgetMs/], [{ wasm: { simd: 'avx' } } as never, 'argument', /plain, relaxed/],
   [{ wasm: { module: {} } } as never, 'argument', /WebAssembly.Module/], [{ tuning: { a: 'b' } } as never, 'argument', /tuning/],
+  [{ removeDead: 'no' } as never, 'argument', /removeDead.*true or false/],
   [{ tune: 'guess' }, 'argument', /measure, predict/], [{ threads: 4 }, 'unsupported', /threads/],
 ];
 for (const [options, kind, text] of wrongOptions) {
@@ -210,6 +211,20 @@ test('what was measured serves the next session, which then gives the same bits'
   assert.equal(await chosen(second), await chosen(first));
   first.release();
   second.release();
+});
+
+test('a layer that lost dead channels runs smaller and is described as it was given', async () => {
+  const graph = network([1, 4, 6, 7], 0.9), weight = graph.constants.get('w1')!.data as Float32Array;
+  weight.fill(0, 0, 8 * 36);
+  const fed = { graph, feeds: image(6, 7) }, size = 16 * 36, nnz = weight.filter((w) => w !== 0).length;
+  for (const removeDead of [true, false]) {
+    const session = await open(graph, { ...quick, removeDead });
+    near((await session.run(fed.feeds)).y, oracle(fed).y, `${removeDead}`);
+    const [first] = await session.prepare();
+    assert.equal([first.shape, first.size, first.nnz, first.macs], [[1, 16, 6, 7], size, nnz, size * 42]);
+    assert.equal(first.narrowed, removeDead ? { shape: [1, 8, 6, 7], size: size / 2, nnz, macs: size * 21 } : undefined);
+    session.release();
+  }
 });
 
 test('profile times the whole and every layer', async () => {
