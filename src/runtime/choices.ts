@@ -17,8 +17,19 @@ const SQUARE_BLOCKS: readonly Block[] = [{ rows: 4, cols: 4 }];
 const WINDOWS: readonly Block[] = [[1, 2], [1, 4], [2, 4], [1, 8], [2, 8], [4, 8]].map(([keep, of]) => ({ rows: 1, cols: 1, keep, of }));
 const SINGLE: Block = { rows: 1, cols: 1 };
 
-/** Share of the weights stored in rows × cols blocks that are nonzero. */
+/** Fills that were counted: they are asked for again and again, and every count walks the matrix. */
+const counted = new WeakMap<Matrix, Map<string, number>>();
+
+/** Share of the weights stored in rows × cols blocks that are nonzero. The matrix must not change afterwards. */
 export function fillOf(matrix: Matrix, block: Block): number {
+  const own = counted.get(matrix) ?? new Map<string, number>(), key = `${block.rows}x${block.cols}`, known = own.get(key);
+  if (known !== undefined) return known;
+  const fill = countFill(matrix, block);
+  counted.set(matrix, own.set(key, fill));
+  return fill;
+}
+
+function countFill(matrix: Matrix, block: Block): number {
   let blocks = 0;
   for (let row = 0; row < matrix.rows; row += block.rows) {
     for (let k = 0; k < matrix.cols; k += block.cols) if (occupied(matrix, row, block.rows, k, block.cols)) blocks++;

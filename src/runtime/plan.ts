@@ -7,10 +7,11 @@ import { weigh, type Weighed } from '../graph/weigh.ts';
 import { Tensor } from '../tensor.ts';
 import { Binding, read, write, type PlanInput } from './binding.ts';
 import { choicesFor } from './choices.ts';
+import { choose, type Chosen, type Decision } from './choose.ts';
 import { aliases, lowerings } from './lower/index.ts';
 import type { Lowered } from './lower/lower.ts';
-import { formatName, type Choice } from './lower/weight.ts';
-import { fastest, predict, time, tuneKey, type Candidate, type TuneMemory, type TuneMode } from './tune.ts';
+import { formatName } from './lower/weight.ts';
+import { deviceOf, type Candidate, type TuneMemory, type TuneMode } from './tune.ts';
 
 /** What was decided for one layer. Shape, weights and multiply-adds are those of the model as it was given. */
 export interface LayerPlan extends Weighed {
@@ -23,8 +24,10 @@ export interface LayerPlan extends Weighed {
   readonly narrowed?: Weighed;
   /** Names of the nodes that were fused into this one. */
   readonly parts: readonly string[];
-  /** What was tried, fastest first; empty where there was nothing to choose. */
+  /** What could have been taken, fastest first; empty where there was nothing to choose. */
   readonly candidates: readonly Candidate[];
+  /** How the choice was made; absent where there was none. */
+  readonly decided?: Decision;
 }
 
 export interface PlanOptions {
@@ -33,6 +36,8 @@ export interface PlanOptions {
   readonly memory: TuneMemory;
   /** Most milliseconds to spend on measuring; what is left over is predicted. */
   readonly tuneBudgetMs: number;
+  /** Milliseconds since any fixed moment; `performance.now` when absent. */
+  readonly clock?: () => number;
   readonly onProgress?: (progress: { stage: string; done: number; total: number }) => void;
 }
 
@@ -68,19 +73,27 @@ export function compile(backend: Backend, input: PlanInput, options: PlanOptions
   }
 }
 
+/** What every layer's choice needs. */
+interface Tuning extends PlanOptions {
+  readonly device: string;
+  readonly clock: () => number;
+  readonly leftMs: number;
+}
+
 function layersOf(binding: Binding, input: PlanInput, options: PlanOptions): Layer[] {
-  const nodes = input.graph.nodes.filter((node) => !aliases.has(node.op));
+  const nodes = input.graph.nodes.filter((node) => !aliases.has(node.op)), device = deviceOf(binding.backend);
+  const clock = options.clock ?? ((): number => performance.now());
   let spentMs = 0;
   return nodes.map((node, i) => {
-    const start = performance.now();
-    const layer = layerOf(binding, input, node, spentMs < options.tuneBudgetMs ? options : { ...options, tune: 'predict' });
-    spentMs += performance.now() - start;
+    const start = clock();
+    const layer = layerOf(binding, input, node, { ...options, device, clock, leftMs: options.tuneBudgetMs - spentMs });
+    spentMs += clock() - start;
     options.onProgress?.({ stage: 'tune', done: i + 1, total: nodes.length });
     return layer;
   });
 }
 
-function layerOf(binding: Binding, input: PlanInput, node: Node, options: PlanOptions): Layer {
+function layerOf(binding: Binding, input: PlanInput, node: Node, tuning: Tuning): Layer {
   const { graph, parts, given } = input;
   const op: Operation = {
     node, inputs: node.inputs.map((name) => (name ? { ...binding.typed(name), value: graph.constants.get(name) } : undefined)),
@@ -90,11 +103,15 @@ function layerOf(binding: Binding, input: PlanInput, node: Node, options: PlanOp
   const lowered = binding.backend.kernels.size > 0 ? lowerings[node.op]?.(binding, op) : undefined;
   const described = { ...base, format: 'dense', candidates: [] };
   if (!lowered) return { plan: { ...described, kernel: 'host' }, build: () => ({ host: () => runOnHost(binding, op) }) };
-  const chosen = lowered.weight && choose(binding, lowered, signatureOf(op), options), build = (): Call[] => lowered.build(chosen?.choice);
+  const chosen = lowered.weight && chosenFor(binding, lowered, signatureOf(op), tuning);
+  const build = (): Call[] => lowered.build(chosen?.choice);
   // Sizes the scratch memory and holds on to the packed weight; addresses are asked for again when all layers are known.
   binding.keep(build);
   const plan = chosen
-    ? { ...described, format: formatName(chosen.choice), kernel: chosen.choice.kernel.name, candidates: chosen.candidates }
+    ? {
+      ...described, format: formatName(chosen.choice), kernel: chosen.choice.kernel.name, candidates: chosen.candidates,
+      ...(chosen.decided && { decided: chosen.decided }),
+    }
     : { ...described, kernel: lowered.kernel };
   return { plan, build: () => ({ calls: binding.sized(build) }) };
 }
@@ -104,23 +121,13 @@ function signatureOf({ node, inputs }: Operation): string {
   return `${node.op} ${inputs.map((arg) => arg?.shape.join('x') ?? '-').join(' ')} ${JSON.stringify(node.attrs)}`;
 }
 
-function choose(binding: Binding, lowered: Lowered, signature: string, options: PlanOptions): { choice: Choice; candidates: Candidate[] } {
-  const { weight, columns, build } = lowered as Required<Lowered>, { backend } = binding;
-  const matrix = weight.matrix(), choices = choicesFor(backend.kernels, matrix, columns, { formats: options.formats });
-  let best = Infinity;
-  const msOf = (choice: Choice): number => {
-    if (options.tune === 'predict') return predict(choice, matrix, columns.cols);
-    const key = tuneKey(choice, signature, matrix, backend.simd), known = options.memory.get(key);
-    const ms = known ?? time(backend, binding.sized(() => build(choice)), options.memory, best);
-    options.memory.set(key, ms);
-    best = Math.min(best, ms);
-    return ms;
-  };
-  const timed = choices.map((choice) => ({
-    choice, candidate: { format: choice.format, kernel: choice.kernel.name, ms: choices.length > 1 ? msOf(choice) : 0 },
-  }));
-  const { choice } = timed[fastest(timed.map(({ candidate }) => candidate))];
-  return { choice, candidates: timed.map(({ candidate }) => candidate).sort((a, b) => a.ms - b.ms) };
+function chosenFor(binding: Binding, lowered: Lowered, signature: string, tuning: Tuning): Chosen {
+  const { weight, columns, build } = lowered as Required<Lowered>, { backend } = binding, { formats, device } = tuning;
+  const matrix = weight.matrix();
+  return choose({
+    ...tuning, backend, of: { device, signature, matrix }, choices: choicesFor(backend.kernels, matrix, columns, { formats }),
+    cols: columns.cols, calls: (choice) => binding.sized(() => build(choice)),
+  });
 }
 
 /** Runs an operator's plain loops on values in the backend's memory. */

@@ -1,39 +1,37 @@
-import type { Backend, Call } from '../backends/index.ts';
-import { fillOf } from './choices.ts';
+import type { Backend } from '../backends/index.ts';
 import { countNonzero, type Matrix } from '../formats/index.ts';
+import type { Kernel } from '../kernels.ts';
+import { fillOf } from './choices.ts';
+import { Fit, msOf, usualRates, type Rates, type Work } from './cost.ts';
+import { environment } from './environment.ts';
 import { blockName, type Choice } from './lower/weight.ts';
 
-/** Ways to decide: time every candidate on this device, or predict from rules of thumb. */
+/** Ways to decide: time the promising candidates on this device, or trust the cost model. */
 export const tuneModes = ['measure', 'predict'] as const;
 export type TuneMode = (typeof tuneModes)[number];
 
 export interface Candidate {
   readonly format: string;
   readonly kernel: string;
-  /** Milliseconds of one run, measured or predicted. */
+  /** Milliseconds of one run. */
   readonly ms: number;
+  /** There where `ms` comes from the cost model: the candidate did not promise enough to be timed, or there was no time for it. */
+  readonly predicted?: true;
 }
 
-/** What was measured, by case; plain data, to be kept and shipped with an app. */
+/**
+ * What was measured on which device, plain data to be kept and shipped with an app: milliseconds by case, and for each kernel the rates
+ * (ns) of the cost model with the number of measurements behind them.
+ */
 export type TuneTable = Record<string, number>;
 
-/** Runs before a kernel's time counts: engines run new code in a slow tier for this long. */
-const WARM_MS = 12;
-/** Shortest time over which one candidate is measured, and most runs. */
-const SAMPLE_MS = 1.2;
-const MOST_RUNS = 25;
-/** A candidate this much slower than the best at its first run is not measured further. */
-const HOPELESS = 1.6;
-/** A sparse candidate must beat dense by this much: timings of equals scatter. */
-const MARGIN = 0.98;
+const RATES = ['ns a position', 'ns a row', 'ns a packed byte'] as const;
+const COUNT = 'measurements';
 
-/** Share of dense speed each pattern reaches, and weights a nanosecond of the dense kernel: for predictions only. */
-const SPEED: Readonly<Record<string, number>> = { dense: 1, csr: 0.78, bsr: 0.92, nm: 0.78 };
-const MACS_PER_MS = 25e6;
-
-/** Remembers times. One table serves every session of a process unless another is given. */
+/** Remembers times and what follows from them. One serves every session of a process unless a table is given. */
 export class TuneMemory {
   readonly #table = new Map<string, number>();
+  readonly #fits = new Map<string, Fit>();
   readonly #warm = new Set<string>();
 
   constructor(table: TuneTable = {}) {
@@ -50,66 +48,64 @@ export class TuneMemory {
     return known;
   }
 
-  toJSON(): TuneTable { return Object.fromEntries(this.#table); }
+  /** Predicted milliseconds, and how far such predictions are off (deviation of the logarithm). */
+  predict(device: string, kernel: Kernel, work: Work): { ms: number; scatter: number } {
+    const fit = this.#fit(device, kernel);
+    return { ms: msOf(fit.rates, work), scatter: fit.scatter };
+  }
+
+  /** Improves the cost model by one measurement. */
+  learn(device: string, kernel: Kernel, work: Work, ms: number): void {
+    this.#fit(device, kernel).learn(work, ms);
+  }
+
+  #fit(device: string, kernel: Kernel): Fit {
+    const key = `${device}|${kernel.name}`, known = this.#fits.get(key);
+    if (known) return known;
+    const usual = usualRates(kernel), rates = RATES.map((name, i) => this.get(`${key}|${name}`) ?? usual[i]) as unknown as Rates;
+    const fit = new Fit(rates, this.get(`${key}|${COUNT}`));
+    this.#fits.set(key, fit);
+    return fit;
+  }
+
+  toJSON(): TuneTable {
+    const table = Object.fromEntries(this.#table);
+    for (const [key, { rates, count }] of this.#fits) {
+      if (count === 0) continue;
+      RATES.forEach((name, i) => { table[`${key}|${name}`] = rates[i]; });
+      table[`${key}|${COUNT}`] = count;
+    }
+    return table;
+  }
 }
 
 export const sharedMemory = new TuneMemory();
 
-/** The case a time belongs to: what the work is, not where in the network it happens. */
-export function tuneKey(choice: Choice, signature: string, matrix: Matrix, simd: string): string {
+/** What times depend on beside the case: processor, engine, instructions and threads. */
+export function deviceOf(backend: Backend): string {
+  const { engine, cpu, threads, simd } = environment(backend);
+  return `${backend.name} ${simd}, ${threads} thread${threads === 1 ? '' : 's'}, ${engine}, ${cpu}`;
+}
+
+/** A product as the chooser sees it: what the work is, not where in the network it happens. */
+export interface Case {
+  readonly device: string;
+  /** What makes two layers cost the same, their weights apart. */
+  readonly signature: string;
+  readonly matrix: Matrix;
+}
+
+const caseKey = ({ device, signature, matrix }: Case): string =>
+  `${device}|${signature}|${matrix.rows}x${matrix.cols}|nnz ${countNonzero(matrix.values)}`;
+
+/** The key of one candidate's time. */
+export function tuneKey(of: Case, { format, block, kernel }: Choice): string {
   // Blocks store zeros too: masks of equal count may differ in how many blocks they touch.
-  const fill = choice.format === 'bsr' ? ` fill ${fillOf(matrix, choice.block).toFixed(2)}` : '';
-  const work = `${matrix.rows}x${matrix.cols}|nnz ${countNonzero(matrix.values)}${fill}`;
-  return `${simd}|${signature}|${work}|${choice.format} ${blockName(choice.block)}|${choice.kernel.name}`;
+  const fill = block.rows * block.cols > 1 ? ` fill ${fillOf(of.matrix, block).toFixed(2)}` : '';
+  return `${caseKey(of)}${fill}|${format} ${blockName(block)}|${kernel.name}`;
 }
 
-/** Predicted ms of one choice: stored weights × padded columns, by the pattern's usual speed. */
-export function predict(choice: Choice, matrix: Matrix, cols: number): number {
-  const { kernel, format, block } = choice;
-  const fill = format === 'dense' ? 1 : format === 'nm' ? 1 : fillOf(matrix, block);
-  const stored = format === 'dense' ? matrix.values.length : fill ? countNonzero(matrix.values) / fill : 0;
-  const columns = kernel.op === 'spmv' ? 1 : Math.max(cols, kernel.width);
-  // Narrow single-row tiles leave the sums waiting for each other.
-  const narrow = kernel.op === 'spmm' && kernel.rows * kernel.width < 32 ? 0.7 : 1;
-  return ((stored + matrix.rows) * columns) / (MACS_PER_MS * (SPEED[format] ?? 0.8) * narrow);
-}
-
-/** Milliseconds of one run of `calls`: the best of several, after the kernels are warm. */
-export function time(backend: Backend, calls: readonly Call[], memory: TuneMemory, best = Infinity): number {
-  const program = backend.program(calls);
-  const warm = calls.map(({ kernel, job }) => memory.warm(`${backend.simd}|${kernelName(kernel, job)}`)).every(Boolean);
-  const once = (): number => {
-    const start = performance.now();
-    program.run();
-    return performance.now() - start;
-  };
-  try {
-    for (let spent = once(); !warm && spent < WARM_MS;) spent += once();
-    let least = once();
-    for (let runs = 1, spent = least; runs < 3 || (spent < SAMPLE_MS && runs < MOST_RUNS); runs++) {
-      if (least > best * HOPELESS) break;
-      const ms = once();
-      least = Math.min(least, ms);
-      spent += ms;
-    }
-    return least;
-  } finally {
-    program.dispose();
-  }
-}
-
-/** The kernel that does the work inside a product. */
-function kernelName(kernel: string, job: Call['job']): string {
-  const inner = job.spmm;
-  return typeof inner === 'object' && 'kernel' in inner ? inner.kernel : kernel;
-}
-
-/** Index of the fastest candidate; dense wins unless a sparse one is clearly faster. */
-export function fastest(candidates: readonly Candidate[]): number {
-  const index = (list: readonly Candidate[]): number => candidates.indexOf(list.reduce((a, b) => (b.ms < a.ms ? b : a)));
-  const dense = candidates.filter(({ format }) => format === 'dense');
-  const all = index(candidates);
-  if (!dense.length || candidates[all].format === 'dense') return all;
-  const baseline = index(dense);
-  return candidates[all].ms < candidates[baseline].ms * MARGIN ? all : baseline;
+/** The key that tells that a choice among these candidates was made by timing; its value is the time of the winner. */
+export function choiceKey(of: Case, choices: readonly Choice[]): string {
+  return `${caseKey(of)}|best of ${choices.length} in ${[...new Set(choices.map(({ format }) => format))].join(' ')}`;
 }
