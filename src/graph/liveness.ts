@@ -77,35 +77,48 @@ function merge(into: Flags, from: Flags): void {
 /** A constant weight: channel i reaches filter o where their kernel is not all zero. A fused residual (input 3) is added. */
 const weighted: Rule = {
   forward: (place, inputs) => {
-    const out = all(place, place.node.outputs[0], inputs.length > 2 && any(inputs[2]));
-    eachLink(place, (o, i) => {
-      if (inputs[0][i]) out[o] = 1;
-    });
+    const links = linksOf(place), added = inputs.length > 2 && any(inputs[2]);
+    const out = all(place, place.node.outputs[0], added);
+    if (!added) for (let o = 0; o < out.length; o++) if (links.someInput(o, (i) => inputs[0][i] === 1)) out[o] = 1;
     if (inputs.length > 3) merge(out, inputs[3]);
     return out;
   },
   backward: (place, output, input) => {
     if (input === 3) return output;
     if (input !== 0) return mixing.backward(place, output, input);
-    const needed = all(place, place.node.inputs[0], false);
-    eachLink(place, (o, i) => {
-      if (output[o]) needed[i] = 1;
-    });
+    const links = linksOf(place), needed = all(place, place.node.inputs[0], false);
+    for (let i = 0; i < needed.length; i++) if (links.someFilter(i, (o) => output[o] === 1)) needed[i] = 1;
     return needed;
   },
 };
 
-/** Visits filter, input channel and number of every kernel that is not all zero. */
-export function eachLink({ graph, node }: Place, visit: (o: number, i: number, pair: number) => void): void {
-  const layer = layerOf(graph, node)!;
-  const weights = readWeight(graph, layer);
-  const window = layer.dims[2] * layer.dims[3];
-  for (let pair = 0; pair < layer.dims[0] * layer.dims[1]; pair++) {
-    let k = pair * window;
-    const end = k + window;
-    while (k < end && weights[k] === 0) k++;
-    if (k < end) visit(Math.floor(pair / layer.dims[1]), inputChannel(layer, pair), pair);
-  }
+/** Which channels a layer's kernels that are not all zero join, counted over all groups. Both stop at the first that passes. */
+export interface Links {
+  /** Whether an input channel that filter `o` reads passes; `pair` is the number of their kernel. */
+  readonly someInput: (o: number, test: (i: number, pair: number) => boolean) => boolean;
+  /** Whether a filter that reads input channel `i` passes. */
+  readonly someFilter: (i: number, test: (o: number) => boolean) => boolean;
+}
+
+export function linksOf({ graph, node }: Place): Links {
+  const layer = layerOf(graph, node)!, weights = readWeight(graph, layer), [filters, inputs, height, width] = layer.dims;
+  const window = height * width, perGroup = filters / layer.groups;
+  const joined = (pair: number): boolean => {
+    for (let k = pair * window, end = k + window; k < end; k++) if (weights[k] !== 0) return true;
+    return false;
+  };
+  return {
+    someInput: (o, test) => {
+      const first = Math.floor(o / perGroup) * inputs;
+      for (let i = 0, pair = o * inputs; i < inputs; i++, pair++) if (joined(pair) && test(first + i, pair)) return true;
+      return false;
+    },
+    someFilter: (i, test) => {
+      const first = Math.floor(i / inputs) * perGroup;
+      for (let o = first; o < first + perGroup; o++) if (test(o) && joined(o * inputs + (i % inputs))) return true;
+      return false;
+    },
+  };
 }
 
 /** The input channel, counted over all groups, of kernel `pair` of the O · I/g kernels. */

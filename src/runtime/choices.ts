@@ -1,4 +1,4 @@
-import { countNonzero, flush, kernelRows, occupied, type Block, type Matrix } from '../formats/index.ts';
+import { countNonzero, flush, kernelRows, type Block, type Matrix } from '../formats/index.ts';
 import { canRun, type Kernel } from '../kernels.ts';
 import type { Choice } from './lower/weight.ts';
 
@@ -29,12 +29,21 @@ export function fillOf(matrix: Matrix, block: Block): number {
   return fill;
 }
 
-function countFill(matrix: Matrix, block: Block): number {
-  let blocks = 0;
-  for (let row = 0; row < matrix.rows; row += block.rows) {
-    for (let k = 0; k < matrix.cols; k += block.cols) if (occupied(matrix, row, block.rows, k, block.cols)) blocks++;
+function countFill({ values, rows, cols }: Matrix, block: Block): number {
+  const across = Math.ceil(cols / block.cols), seen = new Uint8Array(across);
+  let blocks = 0, nonzero = 0;
+  for (let row = 0; row < rows; row += block.rows) {
+    seen.fill(0);
+    for (let r = row, end = Math.min(row + block.rows, rows); r < end; r++) {
+      for (let k = 0, at = r * cols; k < cols; k++, at++) {
+        if (flush(values[at]) === 0) continue;
+        nonzero++;
+        seen[block.cols === 1 ? k : Math.floor(k / block.cols)] = 1;
+      }
+    }
+    for (let k = 0; k < across; k++) blocks += seen[k];
   }
-  return blocks ? countNonzero(matrix.values) / (blocks * block.rows * block.cols) : 0;
+  return blocks ? nonzero / (blocks * block.rows * block.cols) : 0;
 }
 
 /** Whether no window holds more than `keep` nonzeros and they are filled well enough. */

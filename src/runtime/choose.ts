@@ -63,7 +63,7 @@ export function choose(choosing: Choosing): Chosen {
   const { of, choices, cols, memory, tune, leftMs } = choosing;
   if (choices.length === 1) return { choice: choices[0], candidates: [candidateOf(choices[0], 0)] };
   const entries = choices.map((choice): Entry => {
-    const work = workOf(choice, of.matrix, cols), { ms, scatter } = memory.predict(of.device, choice.kernel, work);
+    const work = workOf(choice, { ...of, cols }), { ms, scatter } = memory.predict(of.device, choice.kernel, work);
     return { choice, work, predictedMs: ms, doubt: Math.exp(2 * scatter) };
   });
   const remembered = memory.get(choiceKey(of, choices)) !== undefined && recall(choosing, entries);

@@ -1,4 +1,4 @@
-import { countNonzero, kernelRows, type Matrix } from '../formats/index.ts';
+import { kernelRows, type Matrix } from '../formats/index.ts';
 import type { Kernel } from '../kernels.ts';
 import { fillOf } from './choices.ts';
 import type { Choice } from './lower/weight.ts';
@@ -25,16 +25,19 @@ function rowsTogether({ format, block, kernel }: Choice): number {
 }
 
 /** Weights a format stores, zeros inside its blocks included. */
-function storedBy({ format, block }: Choice, matrix: Matrix): number {
+function storedBy({ format, block }: Choice, matrix: Matrix, nonzero: number): number {
   if (format === 'dense') return matrix.values.length;
   if (block.of) return (matrix.values.length * block.keep!) / block.of;
   const fill = fillOf(matrix, block);
-  return fill ? countNonzero(matrix.values) / fill : 0;
+  return fill ? nonzero / fill : 0;
 }
 
+/** The product that is to be done: a weight, its nonzeros, and the columns of the other operand. */
+export interface Product { readonly matrix: Matrix; readonly nonzero: number; readonly cols: number }
+
 /** Counts what `choice` does for C[rows×cols] = A·B. */
-export function workOf(choice: Choice, matrix: Matrix, cols: number): Work {
-  const { kernel } = choice, together = rowsTogether(choice), stored = storedBy(choice, matrix) / together;
+export function workOf(choice: Choice, { matrix, nonzero, cols }: Product): Work {
+  const { kernel } = choice, together = rowsTogether(choice), stored = storedBy(choice, matrix, nonzero) / together;
   const blocks = Math.ceil(matrix.rows / together);
   if (kernel.op === 'spmv') return { positions: stored, rows: blocks, packed: 0 };
   const panels = Math.ceil(cols / kernel.width), bytes = matrix.cols * kernel.width * 4;

@@ -1,5 +1,6 @@
 import { trapped, type Backend, type Call, type Program } from '../backends/index.ts';
 import { fail } from '../expect.ts';
+import { countNonzero } from '../formats/index.ts';
 import type { Node } from '../graph/graph.ts';
 import { opOf } from '../graph/ops/index.ts';
 import type { Call as Operation } from '../graph/ops/op.ts';
@@ -125,7 +126,7 @@ function chosenFor(binding: Binding, lowered: Lowered, signature: string, tuning
   const { weight, columns, build } = lowered as Required<Lowered>, { backend } = binding, { formats, device } = tuning;
   const matrix = weight.matrix();
   return choose({
-    ...tuning, backend, of: { device, signature, matrix }, choices: choicesFor(backend.kernels, matrix, columns, { formats }),
+    ...tuning, backend, of: { device, signature, matrix, nonzero: countNonzero(matrix.values) }, choices: choicesFor(backend.kernels, matrix, columns, { formats }),
     cols: columns.cols, calls: (choice) => binding.sized(() => build(choice)),
   });
 }

@@ -1,5 +1,5 @@
 import type { Backend } from '../backends/index.ts';
-import { countNonzero, type Matrix } from '../formats/index.ts';
+import type { Matrix } from '../formats/index.ts';
 import type { Kernel } from '../kernels.ts';
 import { fillOf } from './choices.ts';
 import { Fit, msOf, usualRates, type Rates, type Work } from './cost.ts';
@@ -93,10 +93,12 @@ export interface Case {
   /** What makes two layers cost the same, their weights apart. */
   readonly signature: string;
   readonly matrix: Matrix;
+  /** Nonzero weights. */
+  readonly nonzero: number;
 }
 
-const caseKey = ({ device, signature, matrix }: Case): string =>
-  `${device}|${signature}|${matrix.rows}x${matrix.cols}|nnz ${countNonzero(matrix.values)}`;
+const caseKey = ({ device, signature, matrix, nonzero }: Case): string =>
+  `${device}|${signature}|${matrix.rows}x${matrix.cols}|nnz ${nonzero}`;
 
 /** The key of one candidate's time. */
 export function tuneKey(of: Case, { format, block, kernel }: Choice): string {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasm } from '../../src/backends/wasm.ts';
-import type { Matrix } from '../../src/formats/index.ts';
+import { countNonzero, type Matrix } from '../../src/formats/index.ts';
 import { randomFrom } from '../../src/random.ts';
 import { choicesFor, fillOf } from '../../src/runtime/choices.ts';
 import { SparseSession, type LayerPlan } from '../../src/runtime/session.ts';
@@ -137,7 +137,7 @@ test('predictions are positive and prefer sparse where little is left', () => {
     const matrix = matrixOf(64, 64, mask);
     const choices = choicesFor(kernels, matrix, { cols: 100, vector: false }).filter((choice) => choice.format === format);
     const memory = new TuneMemory();
-    return Math.min(...choices.map((choice) => memory.predict('here', choice.kernel, workOf(choice, matrix, 100)).ms));
+    return Math.min(...choices.map((choice) => memory.predict('here', choice.kernel, workOf(choice, { matrix, nonzero: countNonzero(matrix.values), cols: 100 })).ms));
   };
   assert.ok(ms('one', 'csr') > 0 && ms('one', 'csr') < ms('one', 'dense') / 10);
   assert.ok(ms('2 of 4', 'csr') > 0.5 * ms('2 of 4', 'dense'));

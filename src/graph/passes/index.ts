@@ -51,8 +51,9 @@ function note(given: Map<string, Weighed>, before: Now, after: Now): void {
   for (const node of before.graph.nodes) {
     const now = smaller.get(node.name);
     if (!now || given.has(node.name)) continue;
-    const [was, is] = [weigh(before.graph, before.types, node), weigh(after.graph, after.types, now)];
-    if (was.size !== is.size || !sameShape(was.shape, is.shape)) given.set(node.name, was);
+    const changed = now.outputs.some((name) => !sameShape(before.types.get(name)!.shape, after.types.get(name)!.shape))
+      || now.inputs.some((name, i) => before.graph.constants.get(node.inputs[i])?.size !== after.graph.constants.get(name)?.size);
+    if (changed) given.set(node.name, weigh(before.graph, before.types, node));
   }
 }
 

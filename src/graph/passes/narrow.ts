@@ -96,15 +96,17 @@ function narrowWeights(cut: Cut, place: Place, layer: Layer, rest: Rest): { valu
   const { dead } = cut, { graph, node } = place, { dims } = layer, [input] = node.inputs, numbers = dead.uniform.get(input);
   const weights = readWeight(graph, layer), window = dims[2] * dims[3], perGroup = rest.inputs.length / rest.groups;
   const values = new Float64Array(rest.filters.length * perGroup * window), bias = new Float64Array(rest.filters.length);
-  const placeOf = new Map(rest.inputs.map((i, at) => [i, at % perGroup])), carrier = seesBorder(place) ? carrierOf(dead, input) : -1;
+  const placeOf = new Int32Array(dims[1] * layer.groups).fill(-1), carrier = seesBorder(place) ? carrierOf(dead, input) : -1;
+  rest.inputs.forEach((i, at) => { placeOf[i] = at % perGroup; });
+  const owed = placeOf.map((at, i) => (at < 0 && isOwed(dead, input, i) ? 1 : 0));
   rest.filters.forEach((o, row) => {
     for (let i = 0; i < dims[1]; i++) {
-      const pair = o * dims[1] + i, channel = inputChannel(layer, pair), at = placeOf.get(channel), owed = isOwed(dead, input, channel);
-      if (at === undefined && !owed) continue;
-      const to = at ?? placeOf.get(carrier), share = at === undefined && to !== undefined ? numbers![channel] / numbers![carrier] : 1;
+      const pair = o * dims[1] + i, channel = inputChannel(layer, pair), at = placeOf[channel];
+      if (at < 0 && !owed[channel]) continue;
+      const to = at < 0 && carrier >= 0 ? placeOf[carrier] : at, share = at < 0 && to >= 0 ? numbers![channel] / numbers![carrier] : 1;
       for (let k = 0; k < window; k++) {
         const weight = weights[pair * window + k];
-        if (to === undefined) bias[row] += weight * numbers![channel];
+        if (to < 0) bias[row] += weight * numbers![channel];
         else values[(row * perGroup + to) * window + k] += weight * share;
       }
     }

@@ -1,6 +1,6 @@
 import { numbersOf, Tensor } from '../../tensor.ts';
 import { layerOf, readWeight } from '../layers.ts';
-import { aligned, channelsOf, eachLink, offsetOf, passageOf, shapeOf, type Context, type Passage, type Place } from '../liveness.ts';
+import { aligned, channelsOf, linksOf, offsetOf, passageOf, shapeOf, type Context, type Passage, type Place } from '../liveness.ts';
 import { opOf } from '../ops/index.ts';
 import { num, text, type Arg, type Call } from '../ops/op.ts';
 import { convGeometry, poolGeometry } from '../ops/window.ts';
@@ -38,10 +38,15 @@ const weighted: Rule = (place, [x, , , added]) => {
   if (!isPlain(place)) return nothing(place, []);
   const bias = node.inputs[2] ? numbersOf(graph.constants.get(node.inputs[2])!) : [];
   const weights = readWeight(graph, layer), window = layer.dims[2] * layer.dims[3], border = seesBorder(place);
-  const out = Float64Array.from({ length: layer.dims[0] }, (_, o) => (bias[o] ?? 0) + (residual?.[o] ?? 0));
-  eachLink(place, (o, i, pair) => {
-    if (x[i] === 0) return;
-    for (let k = pair * window; k < (pair + 1) * window; k++) out[o] += border ? NaN : weights[k] * x[i];
+  const links = linksOf(place);
+  const out = Float64Array.from({ length: layer.dims[0] }, (_, o) => {
+    let sum = (bias[o] ?? 0) + (residual?.[o] ?? 0);
+    links.someInput(o, (i, pair) => {
+      if (x[i] === 0) return false;
+      for (let k = pair * window; k < (pair + 1) * window; k++) sum += border ? NaN : weights[k] * x[i];
+      return Number.isNaN(sum);
+    });
+    return sum;
   });
   const [low, high] = [num(callOf(place), 'min', -Infinity), num(callOf(place), 'max', Infinity)];
   return out.map((sum) => Math.min(high, Math.max(low, sum)));
