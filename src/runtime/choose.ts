@@ -41,10 +41,13 @@ const PREDICTED_MARGIN = 0.05;
 const FIRST = 4;
 const MOST = 10;
 const WORTHWHILE = 0.97;
-const ROUNDS = 9;
-const HEAT_ROUNDS = 2;
-/** Runs before a kernel's time counts: engines run new code in a slow tier for this long. */
+/** A heat tells the hopeless from the others, the final decides. */
+const HEAT = { repeats: 2, rounds: 4 };
+const FINAL = { repeats: 3, rounds: 16 };
+/** Engines run new code in a slow tier at first: a kernel is warm after this long, once its runs have stopped getting faster; or after the most. */
 const WARM_MS = 12;
+const MOST_WARM_MS = 60;
+const FASTER = 0.97;
 
 interface Entry {
   readonly choice: Choice;
@@ -128,24 +131,39 @@ const courseMs = ({ course }: Entry): number => course?.ms ?? Infinity;
 function measured(choosing: Choosing, entries: readonly Entry[]): Chosen {
   const { memory, of, clock, leftMs } = choosing, start = clock(), hasTime = (): boolean => clock() - start < leftMs;
   const programs = new Map<Entry, Program>();
-  const run = (list: readonly Entry[], rounds: number): void => {
-    const runners = list.map((entry) => ({ run: () => programs.get(entry)!.run(), stays: isDense(entry) && entry === bestDense(list) }));
-    race(runners, { clock, hasTime, rounds }).forEach((course, i) => { list[i].course = course; });
+  const run = (list: readonly Entry[], length: typeof HEAT): void => {
+    const dense = bestDense(list);
+    const runners = list.map((entry) => ({ run: () => programs.get(entry)!.run(), stays: entry === dense }));
+    join(entries, list, race(runners, { clock, hasTime, ...length }));
   };
   try {
     for (let wave = firstWave(entries); wave.length && (hasTime() || !programs.size); wave = nextWave(entries)) {
       prepare(choosing, programs, wave);
-      run(wave, HEAT_ROUNDS);
+      run([...reference(entries), ...wave], HEAT);
     }
     const final = finalists(entries);
-    if (final.length > 1 && hasTime()) run(final, ROUNDS);
+    if (final.length > 1 && hasTime()) run(final, FINAL);
     const winner = decide(final);
-    const timed = entries.filter(({ course }) => course);
-    for (const { choice, work, course } of timed) memory.learn(of.device, choice.kernel, work, course!.ms);
+    for (const { choice, work, course } of entries) if (course) memory.learn(of.device, choice.kernel, work, course.ms);
     return noted(choosing, entries, winner);
   } finally {
     for (const program of programs.values()) program.dispose();
   }
+}
+
+/** The fastest so far: it runs along in every race, because the machine may be in another mood by then. */
+function reference(entries: readonly Entry[]): Entry[] {
+  const timed = entries.filter(({ course }) => course);
+  return timed.length ? [least(timed, courseMs)] : [];
+}
+
+const scaled = ({ times, ms }: Course, factor: number): Course => ({ times: times.map((time) => time * factor), ms: ms * factor });
+
+/** Takes the courses of a race over; times of the slower of two races are scaled to those of the faster, by who ran in both. */
+function join(entries: readonly Entry[], list: readonly Entry[], courses: readonly Course[]): void {
+  const [known] = reference(list), at = list.indexOf(known), before = known ? courseMs(known) : 1, now = known ? courses[at].ms : 1;
+  if (now < before) for (const entry of entries) if (entry.course) entry.course = scaled(entry.course, now / before);
+  list.forEach((entry, i) => { entry.course = now > before ? scaled(courses[i], before / now) : courses[i]; });
 }
 
 /** The dense candidate that the others of a list are compared with. */
@@ -208,7 +226,18 @@ function prepare({ backend, calls, memory, clock }: Choosing, programs: Map<Entr
   for (const entry of wave) {
     const names = calls(entry.choice).map(({ kernel, job }) => `${backend.simd}|${kernelName(kernel, job)}`);
     if (names.map((name) => memory.warm(name)).every(Boolean)) continue;
-    for (const start = clock(); clock() - start < WARM_MS;) programs.get(entry)!.run();
+    warmUp(programs.get(entry)!, clock);
+  }
+}
+
+function warmUp(program: Program, clock: () => number): void {
+  const start = clock();
+  for (let before = Infinity, spent = 0; spent < MOST_WARM_MS;) {
+    program.run();
+    const now = clock() - start, ms = now - spent;
+    if (now >= WARM_MS && ms >= before * FASTER) return;
+    before = Math.min(before, ms);
+    spent = now;
   }
 }
 

@@ -10,6 +10,8 @@ export interface RaceOptions {
   readonly clock: () => number;
   /** Whether there is time for another sample; the first of each runner is always taken. */
   readonly hasTime: () => boolean;
+  /** A runner has settled when its best time was met this often, within a small percentage; when all have, the race is over. */
+  readonly repeats: number;
   /** Most rounds. */
   readonly rounds: number;
 }
@@ -30,6 +32,8 @@ const MOST_RUNS = 200;
 const HOPELESS = 1.5;
 const SLOWER = 1.12;
 const FEW = 3;
+/** Times this close to the best are the best met again. */
+const SAME = 1.015;
 
 /** The smallest step of a clock; 0 for one that stands still while it is looked at. */
 export function tickOf(clock: () => number): number {
@@ -51,6 +55,11 @@ function sample(lane: Lane, clock: () => number): void {
   lane.ms = Math.min(lane.ms, ms);
 }
 
+/** Disturbances only make runs longer, and never twice by the same amount: a best time that comes again is that of the machine left alone. */
+function hasSettled({ times, ms }: Lane, repeats: number): boolean {
+  return times.filter((time) => time <= ms * SAME).length >= repeats;
+}
+
 /** Runs that make a sample long enough, from the time of one. */
 function batchFor(ms: number, tick: number): number {
   return Math.max(1, Math.min(MOST_RUNS, Math.ceil(Math.max(SAMPLE_MS, TICKS * tick) / Math.max(ms, 1e-6))));
@@ -60,7 +69,7 @@ function batchFor(ms: number, tick: number): number {
  * Times runners in turns, so that a change of the machine's mood meets all of them; the order turns round each time. Who cannot win any
  * more drops out.
  */
-export function race(runners: readonly Runner[], { clock, hasTime, rounds }: RaceOptions): Course[] {
+export function race(runners: readonly Runner[], { clock, hasTime, repeats, rounds }: RaceOptions): Course[] {
   const tick = tickOf(clock);
   const lanes = runners.map((runner): Lane => ({ runner, batch: 1, out: false, times: [], ms: Infinity }));
   for (const lane of lanes) {
@@ -78,7 +87,8 @@ export function race(runners: readonly Runner[], { clock, hasTime, rounds }: Rac
     const best = Math.min(...lanes.map(({ ms }) => ms));
     const limit = best * (round + 1 < FEW ? HOPELESS : SLOWER);
     for (const lane of lanes) lane.out ||= !lane.runner.stays && lane.ms > limit;
-    if (lanes.filter(({ out }) => !out).length === 1) break;
+    const running = lanes.filter(({ out }) => !out);
+    if (running.length === 1 || running.every((lane) => hasSettled(lane, repeats))) break;
   }
   return lanes.map(({ times, ms }) => ({ times, ms }));
 }
