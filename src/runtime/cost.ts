@@ -56,7 +56,7 @@ export function usualRates({ rows, width, pattern = 'dense', op }: Kernel): Rate
   if (op === 'spmv') return [rows * (pattern === 'dense' ? 0.15 : 0.5), 5, 0.1];
   // Fewer than eight sums in the making leave each addition waiting for the one before.
   const waiting = Math.max(1, 8 / (rows * vectors));
-  return [(rows * 4 * waiting) / (MACS_PER_NS * (SHARE[pattern] ?? 0.7)), 3 + 0.5 * rows * vectors, 0.08];
+  return [(rows * 4 * waiting) / (MACS_PER_NS * (SHARE[pattern] ?? 0.7)), 2 + 0.4 * rows * vectors, 0.045];
 }
 
 /** Predicted milliseconds. */
@@ -65,7 +65,7 @@ export function msOf(rates: Rates, { positions, rows, packed }: Work): number {
 }
 
 /** Weight of the rates a fit begins with against one measurement. */
-const STIFFNESS = 0.3;
+const STIFFNESS = 0.1;
 /** No fitted rate is further from where it began, up or down: few measurements cannot tell the three apart. */
 const MOST_CHANGE = 8;
 /** Scatter (deviation of the logarithm) of predictions that no measurement supports, and the least that any is believed to have. */
