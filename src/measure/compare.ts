@@ -90,7 +90,7 @@ function pairUp(dense: readonly Timed[], sparse: readonly Timed[]): { dense: Tim
 }
 
 function layerReport({ dense, sparse }: { dense: Timed[]; sparse?: Timed }): LayerReport {
-  const { name, op, shape, format, kernel, nnz, size, macs, narrowed, candidates } = (sparse ?? dense[0]).plan;
+  const { name, op, shape, format, kernel, nnz, size, macs, narrowed, candidates, decided } = (sparse ?? dense[0]).plan;
   const [before, after] = [dense, sparse ? [sparse] : []].map((steps) => {
     const all = steps.map((step) => summarize(step.times));
     return { ms: all.reduce((sum, one) => sum + one.medianMs, 0), spread: all.reduce((sum, one) => sum + one.spreadMs, 0) };
@@ -98,7 +98,7 @@ function layerReport({ dense, sparse }: { dense: Timed[]; sparse?: Timed }): Lay
   const theoreticalSpeedup = macs > 0 ? ratio(size, nnz) : 1;
   const measuredSpeedup = ratio(before.ms, after.ms);
   return {
-    name, op, shape, kernel, nnz, macs, ...(narrowed && { narrowed }), candidates, theoreticalSpeedup, measuredSpeedup,
+    name, op, shape, kernel, nnz, macs, ...(narrowed && { narrowed }), candidates, ...(decided && { decided }), theoreticalSpeedup, measuredSpeedup,
     format: size ? format : 'none',
     sparsity: size ? 1 - nnz / size : 0,
     denseMs: before.ms,

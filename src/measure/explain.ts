@@ -14,7 +14,8 @@ const isOther = (layer: LayerReport): boolean => layer.macs === 0;
 const isPruned = (layer: LayerReport): boolean => layer.macs > 0 && layer.theoreticalSpeedup !== 1;
 const isWhole = (layer: LayerReport): boolean => layer.macs > 0 && layer.theoreticalSpeedup === 1;
 /** Dead channels were taken out and no zero is left. */
-const isSmallerDense = ({ format, narrowed }: LayerReport): boolean => format === 'dense' && narrowed !== undefined && narrowed.nnz === narrowed.size;
+const isSmallerDense = ({ format, narrowed }: LayerReport): boolean =>
+  format === 'dense' && narrowed !== undefined && narrowed.nnz === narrowed.size;
 /** Runs in a sparse format, or smaller than it was given. */
 const isSparse = (layer: LayerReport): boolean =>
   (isPruned(layer) && (layer.format !== 'dense' || isSmallerDense(layer))) || (isWhole(layer) && layer.narrowed !== undefined);
@@ -60,11 +61,12 @@ type Sentence = (measured: Measured, lossMs: number) => string | undefined;
 const costs = (lossMs: number): string => `${lossMs < 0 ? 'saves' : 'costs'} ${ms(Math.abs(lossMs))}`;
 
 /** Why a pruned layer runs dense. */
-function whyDense({ kernel, candidates }: LayerReport, { formats, tune }: Told, them: string): string {
+function whyDense({ kernel, candidates, decided }: LayerReport, { formats, tune }: Told, them: string): string {
   if (kernel === 'host') return `because this provider has no kernel for ${them}`;
   if (formats?.every((format) => format === 'dense')) return 'because no sparse format was allowed';
   if (!candidates.length) return `because no sparse kernel exists for ${them} (depthwise)`;
   if (!candidates.some(({ format }) => format !== 'dense')) return `because no sparse format ${formats ? 'allowed ' : ''}fits ${them}`;
+  if (decided === 'out of time') return 'because no sparse kernel promised to be faster there (no time was left for timing them)';
   return tune === 'predict'
     ? 'because no sparse kernel promised to be faster there (predicted, not timed)'
     : 'because no sparse kernel was faster there';

@@ -1,4 +1,5 @@
 import type { Weighed } from '../graph/weigh.ts';
+import type { Decision } from '../runtime/choose.ts';
 import type { Environment } from '../runtime/environment.ts';
 import type { Shape } from '../tensor.ts';
 
@@ -67,6 +68,8 @@ export interface LayerReport {
   readonly spread: SpreadMs;
   /** What the plan measured before it chose; empty where it was told not to measure. */
   readonly candidates: readonly Candidate[];
+  /** How the plan decided; absent where there was nothing to choose. */
+  readonly decided?: Decision;
 }
 
 /** A way to run one layer, and how long it took when the plan was made. */
@@ -74,6 +77,8 @@ export interface Candidate {
   readonly format: string;
   readonly kernel: string;
   readonly ms: number;
+  /** There where nobody timed it. */
+  readonly predicted?: true;
 }
 
 /** How the network was pruned before it was measured. Absent from a report: the zeros were already there. */

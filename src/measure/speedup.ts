@@ -73,7 +73,8 @@ export async function measure(graph: Graph, options: MeasureOptions = {}): Promi
   checkSamples(options);
   const { model = graph.name, pruning, peers, samples, tolerance, onProgress, executionProviders, tune, threads } = options;
   const shapes = shapesFor(graph, options);
-  const edition = (stage: string, own: Pick<SessionOptions, 'formats' | 'removeDead'>): Promise<SparseSession> => SparseSession.create(graph, {
+  type Own = Pick<SessionOptions, 'formats' | 'removeDead'>;
+  const edition = (stage: string, own: Own): Promise<SparseSession> => SparseSession.create(graph, {
     executionProviders, tune, threads, shapes, ...own,
     onProgress: onProgress && ((p) => onProgress({ ...p, stage: `${stage}: ${p.stage}` })),
   });

@@ -71,6 +71,8 @@ const MOST_CHANGE = 8;
 /** Scatter (deviation of the logarithm) of predictions that no measurement supports, and the least that any is believed to have. */
 const USUAL_SCATTER = 0.3;
 const LEAST_SCATTER = 0.04;
+/** Share of the latest error in the scatter: a kernel that was learnt is not held to account for its first guesses. */
+const LATEST = 0.15;
 
 /**
  * The rates of one kernel on one device, fitted to what was measured: the least squares of relative errors, held near the rates it
@@ -81,8 +83,8 @@ export class Fit {
   /** Upper triangle of Σ z·zᵀ and Σ z, where z is the share of a measured time that each first rate explains. */
   readonly #squares = [0, 0, 0, 0, 0, 0];
   readonly #sums = [0, 0, 0];
-  #errors = 0;
-  #count = 0;
+  #count: number;
+  #square: number;
   #rates: Rates;
 
   /** @param count how many measurements stand behind the first rates */
@@ -90,21 +92,20 @@ export class Fit {
     this.#first = first;
     this.#rates = first;
     this.#count = count;
+    this.#square = USUAL_SCATTER ** 2 / (count + 1);
   }
 
   get rates(): Rates { return this.#rates; }
   get count(): number { return this.#count; }
 
   /** How far predictions were off lately, as the deviation of their logarithm. */
-  get scatter(): number {
-    const own = Math.sqrt((this.#errors + USUAL_SCATTER ** 2) / (this.#count + 1));
-    return Math.max(LEAST_SCATTER, own);
-  }
+  get scatter(): number { return Math.max(LEAST_SCATTER, Math.sqrt(this.#square)); }
 
   learn(work: Work, ms: number): void {
     if (!(ms > 0)) return;
-    this.#errors += Math.min(1, Math.log(msOf(this.#rates, work) / ms) ** 2 || 0);
+    const error = Math.log(msOf(this.#rates, work) / ms);
     this.#count++;
+    if (Number.isFinite(error)) this.#square += (Math.min(1, error ** 2) - this.#square) * Math.max(LATEST, 1 / (this.#count + 1));
     const z = [work.positions, work.rows, work.packed].map((n, i) => (n * this.#first[i]) / 1e6 / ms);
     for (let i = 0, at = 0; i < 3; i++) {
       this.#sums[i] += z[i];

@@ -48,7 +48,8 @@ const record = (value: object, where: string): void =>
 const checks = {
   executionProviders: rowsOf(backends),
   formats: rowsOf(formats),
-  removeDead: (remove: unknown, where) => expect(typeof remove === 'boolean', { kind: 'argument', where, needs: 'true or false', got: show(remove) }),
+  removeDead: (remove: unknown, where) =>
+    expect(typeof remove === 'boolean', { kind: 'argument', where, needs: 'true or false', got: show(remove) }),
   tune: oneOf(tuneModes),
   tuning: (table, where) => {
     record(table, where);

@@ -126,7 +126,8 @@ function chosenFor(binding: Binding, lowered: Lowered, signature: string, tuning
   const { weight, columns, build } = lowered as Required<Lowered>, { backend } = binding, { formats, device } = tuning;
   const matrix = weight.matrix();
   return choose({
-    ...tuning, backend, of: { device, signature, matrix, nonzero: countNonzero(matrix.values) }, choices: choicesFor(backend.kernels, matrix, columns, { formats }),
+    ...tuning, backend, of: { device, signature, matrix, nonzero: countNonzero(matrix.values) },
+    choices: choicesFor(backend.kernels, matrix, columns, { formats }),
     cols: columns.cols, calls: (choice) => binding.sized(() => build(choice)),
   });
 }

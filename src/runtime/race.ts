@@ -25,13 +25,13 @@ export interface Course {
 }
 
 /** A sample repeats a run until it lasts this long, or this many ticks of a coarse clock; so many times at most. */
-const SAMPLE_MS = 0.25;
+const SAMPLE_MS = 0.4;
 const TICKS = 25;
 const MOST_RUNS = 200;
 /** A runner this much slower than the best is dropped after a round, one this much slower after a few. */
 const HOPELESS = 1.5;
-const SLOWER = 1.12;
-const FEW = 3;
+const SLOWER = 1.15;
+const FEW = 4;
 /** Times this close to the best are the best met again. */
 const SAME = 1.015;
 
@@ -55,7 +55,7 @@ function sample(lane: Lane, clock: () => number): void {
   lane.ms = Math.min(lane.ms, ms);
 }
 
-/** Disturbances only make runs longer, and never twice by the same amount: a best time that comes again is that of the machine left alone. */
+/** Disturbances make runs longer, and never twice by the same amount: a best time that comes again is that of the machine left alone. */
 function hasSettled({ times, ms }: Lane, repeats: number): boolean {
   return times.filter((time) => time <= ms * SAME).length >= repeats;
 }

@@ -1,6 +1,7 @@
 import type { Weighed } from '../../src/graph/weigh.ts';
 import type { Counted, Edition } from '../../src/measure/compare.ts';
 import type { Candidate } from '../../src/measure/record.ts';
+import type { Decision } from '../../src/runtime/choose.ts';
 import { Tensor } from '../../src/tensor.ts';
 
 export interface FakeLayer {
@@ -14,6 +15,7 @@ export interface FakeLayer {
   readonly kernel?: string;
   readonly candidates?: readonly Candidate[];
   readonly narrowed?: Weighed;
+  readonly decided?: Decision;
 }
 
 export interface FakeEdition extends Edition {

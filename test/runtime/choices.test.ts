@@ -137,8 +137,8 @@ test('predictions are positive and prefer sparse where little is left', () => {
     // Large enough that packing and storing, which every format pays, weigh little against the products.
     const matrix = matrixOf(256, 256, mask);
     const choices = choicesFor(kernels, matrix, { cols: 100, vector: false }).filter((choice) => choice.format === format);
-    const memory = new TuneMemory();
-    return Math.min(...choices.map((choice) => memory.predict('here', choice.kernel, workOf(choice, { matrix, nonzero: countNonzero(matrix.values), cols: 100 })).ms));
+    const memory = new TuneMemory(), product = { matrix, nonzero: countNonzero(matrix.values), cols: 100 };
+    return Math.min(...choices.map((choice) => memory.predict('here', choice.kernel, workOf(choice, product)).ms));
   };
   assert.ok(ms('one', 'csr') > 0 && ms('one', 'csr') < ms('one', 'dense') / 10);
   assert.ok(ms('2 of 4', 'csr') > 0.5 * ms('2 of 4', 'dense'));

@@ -43,7 +43,8 @@ interface Wish {
   readonly choices?: readonly Choice[];
 }
 
-function fake({ msOf, matrix = matrixOf(64, 128, 0.2), tune = 'measure', memory = new TuneMemory(), leftMs = Infinity, choices: some = choices }: Wish): Fake {
+function fake({ msOf, matrix = matrixOf(64, 128, 0.2), choices: some = choices, ...wish }: Wish): Fake {
+  const { tune = 'measure', memory = new TuneMemory(), leftMs = Infinity } = wish;
   let now = 0;
   const ran = new Set<string>();
   const program = ([{ kernel }]: readonly Call[]) => ({
@@ -71,7 +72,8 @@ test('the fastest is taken, by timing, however wrong the model is about it', () 
 });
 
 test('never slower than dense, whatever the kernels and the noise', () => {
-  fc.assert(fc.property(fc.array(fc.double({ min: 0.05, max: 3, noNaN: true }), { minLength: 8, maxLength: 8 }), fc.nat(1e6), (ms, seed) => {
+  const eight = fc.array(fc.double({ min: 0.05, max: 3, noNaN: true }), { minLength: 8, maxLength: 8 });
+  fc.assert(fc.property(eight, fc.nat(1e6), (ms, seed) => {
     const random = randomFrom(seed, 'noise'), own = new Map(choices.map(({ kernel }, i) => [kernel.name, ms[i]]));
     // Disturbances only lengthen runs: a few percent often, much more now and then.
     const noise = (): number => 1 + 0.03 * random.next() + (random.next() < 0.1 ? random.next() : 0);
@@ -175,7 +177,8 @@ test('one candidate is no choice', () => {
 test('keys tell device, case and candidate apart', () => {
   const { of } = fake({ msOf: () => 1 }), other = { ...of, matrix: matrixOf(64, 128, 0.3) };
   const cases = [of, { ...of, device: 'there' }, { ...of, signature: 'Linear' }, { ...other, nonzero: countNonzero(other.matrix.values) }];
-  const keys = cases.flatMap((one) => [...choices.map((candidate) => tuneKey(one, candidate)), choiceKey(one, choices), choiceKey(one, choices.slice(1))]);
+  const keys = cases.flatMap((one) =>
+    [...choices.map((candidate) => tuneKey(one, candidate)), choiceKey(one, choices), choiceKey(one, choices.slice(1))]);
   assert.is(new Set(keys).size, keys.length);
   const device = deviceOf({ name: 'wasm', simd: 'plain' } as Backend);
   assert.match(device, /^wasm plain, 1 thread, V8 \d+\.\d+/);
@@ -195,13 +198,14 @@ test('rates are found from times, and stay near where they began as long as litt
   const kernel = parseKernel('f32_csr_spmm_1x32'), first = usualRates(kernel), real: Rates = [first[0] * 1.7, first[1] * 0.6, first[2] * 2];
   const random = randomFrom(1, 'works'), fit = new Fit(first);
   const draw = (): Work => ({ positions: 1e5 * (random.next() + 0.01), rows: 3000 * random.next(), packed: 3e5 * random.next() });
-  const off = (): number => Math.max(...Array.from({ length: 50 }, draw).map((work) => Math.abs(msOf(fit.rates, work) / msOf(real, work) - 1)));
+  const works = Array.from({ length: 50 }, draw);
+  const off = (): number => works.reduce((sum, work) => sum + Math.abs(msOf(fit.rates, work) / msOf(real, work) - 1), 0) / works.length;
   const before = off();
   for (let i = 0; i < 60; i++) {
     const work = draw();
     fit.learn(work, msOf(real, work) * (0.98 + 0.04 * random.next()));
   }
-  assert.ok(before > 0.4 && off() < 0.08, `${before} → ${off()}`);
+  assert.ok(before > 0.3 && off() < 0.03, `${before} → ${off()}`);
   assert.ok(fit.scatter < 0.2 && fit.count === 60);
   const wild = new Fit(first);
   wild.learn({ positions: 1e5, rows: 0, packed: 0 }, 1e6);
