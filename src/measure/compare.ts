@@ -98,7 +98,8 @@ function layerReport({ dense, sparse }: { dense: Timed[]; sparse?: Timed }): Lay
   const theoreticalSpeedup = macs > 0 ? ratio(size, nnz) : 1;
   const measuredSpeedup = ratio(before.ms, after.ms);
   return {
-    name, op, shape, kernel, nnz, macs, ...(narrowed && { narrowed }), candidates, ...(decided && { decided }), theoreticalSpeedup, measuredSpeedup,
+    name, op, shape, kernel, nnz, macs, ...(narrowed && { narrowed }), ...(decided && { decided }), candidates,
+    theoreticalSpeedup, measuredSpeedup,
     format: size ? format : 'none',
     sparsity: size ? 1 - nnz / size : 0,
     denseMs: before.ms,

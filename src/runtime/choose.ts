@@ -44,7 +44,7 @@ const WORTHWHILE = 0.97;
 /** A heat tells the hopeless from the others, the final decides. */
 const HEAT = { repeats: 2, rounds: 4 };
 const FINAL = { repeats: 3, rounds: 16 };
-/** Engines run new code in a slow tier at first: a kernel is warm after this long, once its runs no longer get faster; or after the most. */
+/** Engines run new code in a slow tier at first: a kernel is warm after this long, once runs no longer get faster; or after the most. */
 const WARM_MS = 12;
 const MOST_WARM_MS = 60;
 const FASTER = 0.97;

@@ -19,14 +19,17 @@ export type Rates = readonly [position: number, row: number, packedByte: number]
 /** Bytes of a panel that stay in the first cache: what cuts K into parts. */
 const PANEL_BYTES = 24 * 1024;
 
-/** Rows of a weight that a kernel takes at once in this format. */
-function rowsTogether({ format, block, kernel }: Choice): number {
-  return format === 'dense' ? kernel.rows : kernelRows(block.rows);
+/** Rows of a weight that a kernel takes at once, and rows that a stored position is of: of a pair only nonzeros are stored. */
+function rowsTogether({ format, block, kernel }: Choice): { begun: number; stored: number } {
+  if (kernel.pattern === 'pair') return { begun: 2, stored: 1 };
+  const rows = format === 'dense' ? kernel.rows : kernelRows(block.rows);
+  return { begun: rows, stored: rows };
 }
 
 /** Weights a format stores, zeros inside its blocks included. */
-function storedBy({ format, block }: Choice, matrix: Matrix, nonzero: number): number {
+function storedBy({ format, block, kernel }: Choice, matrix: Matrix, nonzero: number): number {
   if (format === 'dense') return matrix.values.length;
+  if (kernel.pattern === 'pair') return nonzero;
   if (block.of) return (matrix.values.length * block.keep!) / block.of;
   const fill = fillOf(matrix, block);
   return fill ? nonzero / fill : 0;
@@ -37,18 +40,20 @@ export interface Product { readonly matrix: Matrix; readonly nonzero: number; re
 
 /** Counts what `choice` does for C[rows×cols] = A·B. */
 export function workOf(choice: Choice, { matrix, nonzero, cols }: Product): Work {
-  const { kernel } = choice, together = rowsTogether(choice), stored = storedBy(choice, matrix, nonzero) / together;
-  const blocks = Math.ceil(matrix.rows / together);
+  const { kernel } = choice, together = rowsTogether(choice), stored = storedBy(choice, matrix, nonzero) / together.stored;
+  const blocks = Math.ceil(matrix.rows / together.begun);
   if (kernel.op === 'spmv') return { positions: stored, rows: blocks, packed: 0 };
   const panels = Math.ceil(cols / kernel.width), bytes = matrix.cols * kernel.width * 4;
   return {
-    positions: stored * (kernel.width / 4) * panels, rows: blocks * panels * Math.ceil(bytes / PANEL_BYTES), packed: bytes * panels,
+    positions: stored * (kernel.width / 4) * panels, rows: blocks * panels * Math.ceil(bytes / PANEL_BYTES),
+    // A kernel that reads the other operand where it lies packs nothing.
+    packed: kernel.op === 'direct' ? 0 : bytes * panels,
   };
 }
 
 /** Multiply-adds a nanosecond of the best dense kernel on a device nobody measured yet, and the share of it other patterns reach. */
 const MACS_PER_NS = 25;
-const SHARE: Readonly<Record<string, number>> = { dense: 1, csr: 0.7, bsr: 0.9, nm: 0.7 };
+const SHARE: Readonly<Record<string, number>> = { dense: 1, csr: 0.7, bsr: 0.9, nm: 0.7, pair: 0.75 };
 
 /** Rates to begin with: multiply-adds at the usual speed of the pattern, a few ns to begin and store a block of rows, memory copied. */
 export function usualRates({ rows, width, pattern = 'dense', op }: Kernel): Rates {
@@ -56,7 +61,8 @@ export function usualRates({ rows, width, pattern = 'dense', op }: Kernel): Rate
   if (op === 'spmv') return [rows * (pattern === 'dense' ? 0.15 : 0.5), 5, 0.1];
   // Fewer than eight sums in the making leave each addition waiting for the one before.
   const waiting = Math.max(1, 8 / (rows * vectors));
-  return [(rows * 4 * waiting) / (MACS_PER_NS * (SHARE[pattern] ?? 0.7)), 2 + 0.4 * rows * vectors, 0.045];
+  const weights = pattern === 'pair' ? 1 : rows;
+  return [(weights * 4 * waiting) / (MACS_PER_NS * (SHARE[pattern] ?? 0.7)), 2 + 0.4 * rows * vectors, 0.045];
 }
 
 /** Predicted milliseconds. */

@@ -189,8 +189,11 @@ test('work: positions × vectors, blocks of rows, bytes of panels', () => {
   const matrix = matrixOf(8, 100, 0.25), nonzero = countNonzero(matrix.values), product = { matrix, nonzero, cols: 90 };
   assert.equal(workOf(choices[0], product), { positions: (800 / 6) * 2 * 12, rows: 2 * 12, packed: 100 * 8 * 4 * 12 });
   assert.equal(workOf(choices[3], product), { positions: nonzero * 8 * 3, rows: 8 * 3, packed: 100 * 32 * 4 * 3 });
-  const window: Choice = { format: 'nm', block: { rows: 1, cols: 1, keep: 2, of: 4 }, kernel: parseKernel('f32_nm_spmm_1x32') };
-  assert.is(workOf(window, product).positions, 400 * 8 * 3);
+  const window: Choice = { format: 'nm', block: { rows: 1, cols: 1, keep: 2, of: 4 }, kernel: parseKernel('f32_bsr_spmm_4x8') };
+  assert.is(workOf(window, product).positions, 400 * 2 * 12);
+  const pair = workOf(choice('csr', 'f32_pair_spmm_2x16'), product);
+  assert.equal(pair, { positions: nonzero * 4 * 6, rows: 4 * 6, packed: 100 * 16 * 4 * 6 });
+  assert.is(workOf(choice('csr', 'f32_pair_direct_2x16'), product).packed, 0);
   assert.equal(workOf(choice('csr', 'f32_csr_spmv_1'), { ...product, cols: 1 }), { positions: nonzero, rows: 8, packed: 0 });
 });
 
