@@ -9,7 +9,7 @@ import { geometricMean } from '../src/measure/efficiency.ts';
 import { Site } from '../src/measure/site.ts';
 import { timeTogether, type Task } from '../src/measure/time.ts';
 import { choicesFor } from '../src/runtime/choices.ts';
-import { formatName } from '../src/runtime/lower/product.ts';
+import { formatName } from '../src/runtime/lower/weight.ts';
 import { compile, type LayerPlan } from '../src/runtime/plan.ts';
 import { TuneMemory } from '../src/runtime/tune.ts';
 import { print, say } from './files.ts';

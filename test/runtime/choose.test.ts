@@ -7,7 +7,7 @@ import { parseKernel } from '../../src/kernels.ts';
 import { randomFrom } from '../../src/random.ts';
 import { choose, type Chosen, type Choosing } from '../../src/runtime/choose.ts';
 import { Fit, msOf, usualRates, workOf, type Rates, type Work } from '../../src/runtime/cost.ts';
-import type { Choice } from '../../src/runtime/lower/product.ts';
+import type { Choice } from '../../src/runtime/lower/weight.ts';
 import { lead, race, tickOf } from '../../src/runtime/race.ts';
 import { choiceKey, deviceOf, TuneMemory, tuneKey, type TuneMode } from '../../src/runtime/tune.ts';
 import { filled } from '../graph/call.ts';
