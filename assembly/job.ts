@@ -45,7 +45,8 @@ export class MatmulJob {
   packJob: usize;
   unpack: u32;
   unpackJob: usize;
-  /** Columns of C, of a panel; rows of B in all and in a block of K. */
+  /** First column and the one after the last (a thread may have a part of them); columns of a panel; rows of B in all and in a block of K. */
+  first: u32;
   cols: u32;
   width: u32;
   depth: u32;

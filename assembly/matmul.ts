@@ -7,11 +7,11 @@ import { MatmulJob, PackJob, SpmmJob, UnpackJob } from './job';
 export function matmul(at: usize): void {
   const job = changetype<MatmulJob>(at);
   const tile = changetype<SpmmJob>(job.spmmJob), pack = changetype<PackJob>(job.packJob), unpack = changetype<UnpackJob>(job.unpackJob);
-  const cols = job.cols, width = job.width, depth = job.depth, kBlock = job.kBlock;
-  for (let next: u32 = 0; next < cols; next += width) {
-    const col = cols >= width ? min(next, cols - width) : 0;
+  const first = job.first, cols = job.cols, width = job.width, depth = job.depth, kBlock = job.kBlock, valid = min(width, cols - first);
+  for (let next = first; next < cols; next += width) {
+    const col = min(next, cols - valid);
     pack.col = col;
-    pack.valid = min(width, cols);
+    pack.valid = valid;
     if (!job.unpack) tile.c = job.c + (<usize>col << 2);
     let part = job.parts;
     for (let k: u32 = 0; k < depth; k += kBlock, part += 12) {
@@ -31,7 +31,7 @@ export function matmul(at: usize): void {
     }
     if (job.unpack) {
       unpack.col = col;
-      unpack.valid = min(width, cols);
+      unpack.valid = valid;
       call_indirect<void>(job.unpack, job.unpackJob);
     }
   }

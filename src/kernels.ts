@@ -57,7 +57,7 @@ export const jobs = {
   ],
   MatmulJob: [
     ...count('spmm'), ...address('spmmJob'), ...count('pack'), ...address('packJob'), ...count('unpack'), ...address('unpackJob'),
-    ...count('cols width depth kBlock'), ...address('parts c'), ...real('min max'), ...address('residual'),
+    ...count('first cols width depth kBlock'), ...address('parts c'), ...real('min max'), ...address('residual'),
   ],
   PackJob: [
     ...address('src stride panel'),

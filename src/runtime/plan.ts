@@ -1,4 +1,4 @@
-import { trapped, type Backend, type Call, type Program } from '../backends/index.ts';
+import { trapped, type Backend, type Program, type Work } from '../backends/index.ts';
 import { fail } from '../expect.ts';
 import type { Node } from '../graph/graph.ts';
 import { layerOf as prunableLayer } from '../graph/layers.ts';
@@ -10,6 +10,7 @@ import { choicesFor } from './choices.ts';
 import { aliases, lowerings } from './lower/index.ts';
 import type { Lowered } from './lower/lower.ts';
 import { formatName, type Choice } from './lower/product.ts';
+import { split } from './lower/split.ts';
 import { countNonzero } from '../formats/index.ts';
 import { fastest, predict, time, tuneKey, type Candidate, type TuneMemory, type TuneMode } from './tune.ts';
 
@@ -52,7 +53,7 @@ export interface Plan {
   dispose(): void;
 }
 
-type Step = { readonly calls: readonly Call[] } | { readonly host: () => void };
+type Step = { readonly works: readonly Work[] } | { readonly host: () => void };
 
 interface Layer { plan: LayerPlan; build: () => Step }
 
@@ -96,13 +97,14 @@ function layerOf(binding: Binding, input: PlanInput, node: Node, options: PlanOp
   const lowered = binding.backend.kernels.size > 0 ? lowerings[node.op]?.(binding, op) : undefined;
   const described = { ...base, format: 'dense', ...weightsOf(input, node), candidates: [] };
   if (!lowered) return { plan: { ...described, kernel: 'host' }, build: () => ({ host: () => runOnHost(binding, op) }) };
-  const chosen = lowered.weight && choose(binding, lowered, signatureOf(op), options), build = (): Call[] => lowered.build(chosen?.choice);
+  const chosen = lowered.weight && choose(binding, lowered, signatureOf(op), options);
+  const build = (): readonly Work[] => split(binding, lowered.build(chosen?.choice));
   // Sizes the scratch memory and holds on to the packed weight; addresses are asked for again when all layers are known.
   binding.keep(build);
   const plan = chosen
     ? { ...described, format: formatName(chosen.choice), kernel: chosen.choice.kernel.name, candidates: chosen.candidates }
     : { ...described, kernel: lowered.kernel };
-  return { plan, build: () => ({ calls: binding.sized(build) }) };
+  return { plan, build: () => ({ works: binding.sized(build) }) };
 }
 
 /** What makes two layers cost the same, their weights apart. */
@@ -122,8 +124,8 @@ function choose(binding: Binding, lowered: Lowered, signature: string, options: 
   let best = Infinity;
   const msOf = (choice: Choice): number => {
     if (options.tune === 'predict') return predict(choice, matrix, columns.cols);
-    const key = tuneKey(choice, signature, matrix, backend.simd), known = options.memory.get(key);
-    const ms = known ?? time(backend, binding.sized(() => build(choice)), options.memory, best);
+    const key = tuneKey(choice, signature, matrix, backend), known = options.memory.get(key);
+    const ms = known ?? time(backend, binding.sized(() => split(binding, build(choice))), options.memory, best);
     options.memory.set(key, ms);
     best = Math.min(best, ms);
     return ms;
@@ -146,20 +148,20 @@ function copyOf(constant: Tensor | undefined): Tensor | undefined {
   return constant && new Tensor(constant.type, constant.data.slice(), constant.dims);
 }
 
-/** One part of a run: calls [from, to) of the program, or a host step. */
+/** One part of a run: works [from, to) of the program, or a host step. */
 interface Part { layer: number; from: number; to: number; host?: () => void }
 
 function bind(binding: Binding, input: PlanInput, layers: Layer[]): Plan {
   const { graph } = input;
   // The scratch memory has grown to what the largest layer needs: only now are its addresses final.
   const steps = layers.map((layer) => layer.build());
-  const calls: Call[] = [], parts: Part[] = [];
+  const works: Work[] = [], parts: Part[] = [];
   steps.forEach((step, layer) => {
-    const from = calls.length;
-    if ('calls' in step) calls.push(...step.calls);
-    parts.push({ layer, from, to: calls.length, host: 'host' in step ? step.host : undefined });
+    const from = works.length;
+    if ('works' in step) works.push(...step.works);
+    parts.push({ layer, from, to: works.length, host: 'host' in step ? step.host : undefined });
   });
-  const program = binding.backend.program(calls), whole = joinParts(parts);
+  const program = binding.backend.program(works), whole = joinParts(parts);
   const feed = (feeds: Readonly<Record<string, Tensor>>): void => {
     for (const { name } of graph.inputs) write(binding, name, feeds[name]);
   };

@@ -1,4 +1,4 @@
-import type { Backend, Call } from '../backends/index.ts';
+import type { Backend, Call, Work } from '../backends/index.ts';
 import { fillOf } from './choices.ts';
 import { countNonzero, type Matrix } from '../formats/index.ts';
 import { blockName, type Choice } from './lower/product.ts';
@@ -56,11 +56,12 @@ export class TuneMemory {
 export const sharedMemory = new TuneMemory();
 
 /** The case a time belongs to: what the work is, not where in the network it happens. */
-export function tuneKey(choice: Choice, signature: string, matrix: Matrix, simd: string): string {
+export function tuneKey(choice: Choice, signature: string, matrix: Matrix, { simd, threads }: Pick<Backend, 'simd' | 'threads'>): string {
   // Blocks store zeros too: masks of equal count may differ in how many blocks they touch.
   const fill = choice.format === 'bsr' ? ` fill ${fillOf(matrix, choice.block).toFixed(2)}` : '';
   const work = `${matrix.rows}x${matrix.cols}|nnz ${countNonzero(matrix.values)}${fill}`;
-  return `${simd}|${signature}|${work}|${choice.format} ${blockName(choice.block)}|${choice.kernel.name}`;
+  const device = threads > 1 ? `${simd} ${threads} threads` : simd;
+  return `${device}|${signature}|${work}|${choice.format} ${blockName(choice.block)}|${choice.kernel.name}`;
 }
 
 /** Predicted ms of one choice: stored weights × padded columns, by the pattern's usual speed. */
@@ -74,9 +75,9 @@ export function predict(choice: Choice, matrix: Matrix, cols: number): number {
   return ((stored + matrix.rows) * columns) / (MACS_PER_MS * (SPEED[format] ?? 0.8) * narrow);
 }
 
-/** Milliseconds of one run of `calls`: the best of several, after the kernels are warm. */
-export function time(backend: Backend, calls: readonly Call[], memory: TuneMemory, best = Infinity): number {
-  const program = backend.program(calls);
+/** Milliseconds of one run of `works`: the best of several, after the kernels are warm. */
+export function time(backend: Backend, works: readonly Work[], memory: TuneMemory, best = Infinity): number {
+  const program = backend.program(works), calls = works.flatMap((work): readonly Call[] => ('kernel' in work ? [work] : work[0]));
   const warm = calls.map(({ kernel, job }) => memory.warm(`${backend.simd}|${kernelName(kernel, job)}`)).every(Boolean);
   const once = (): number => {
     const start = performance.now();
