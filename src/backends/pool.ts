@@ -49,8 +49,8 @@ export function maySleep(): boolean {
   }
 }
 
-/** Looks at what it waits for before a thread sleeps: about a millisecond. One that sleeps may be woken on a core that is taken. */
-export const SPINS = 500_000;
+/** Looks at what it waits for before a thread sleeps: about 0.1 ms, several times what waiting for the end of a phase takes. */
+export const SPINS = 50_000;
 
 /** Workers that serve every engine which asks for as many threads; they end with the last of them. */
 export interface Pool {

@@ -1,4 +1,4 @@
-import type { Call, Work } from '../../backends/index.ts';
+import type { Backend, Call, Work } from '../../backends/index.ts';
 import { jobFor, parseKernel, type JobName } from '../../kernels.ts';
 import type { Context } from './context.ts';
 import { along, at, type Axis, type Job, type Range, type Rule, type Sharer } from './shares.ts';
@@ -153,11 +153,16 @@ const rules: Readonly<Partial<Record<JobName, Rule>>> = {
   PackRowsJob: along(packLeft),
 };
 
+/** What cutting asks of a lowering's context. */
+export interface SplitContext extends Pick<Context, 'scratch' | 'upload'> {
+  readonly backend: Pick<Backend, 'threads' | 'bytes'>;
+}
+
 /**
  * The calls of a step as work for the threads of its backend. Parts have scratch memory of their own. `leastNs` is the time that a call
  * must take to be cut.
  */
-export function split(ctx: Pick<Context, 'backend' | 'scratch' | 'upload'>, calls: readonly Call[], leastNs = LEAST_NS): readonly Work[] {
+export function split(ctx: SplitContext, calls: readonly Call[], leastNs = LEAST_NS): readonly Work[] {
   const { threads } = ctx.backend;
   if (threads === 1) return calls;
   const sharer: Sharer = {
