@@ -17,7 +17,7 @@ interface NodeWorker {
   unref(): void;
   terminate(): void;
 }
-type NodeWorkers = { Worker: new (url: URL) => NodeWorker };
+type NodeWorkers = { Worker: new (url: URL, options: { execArgv: string[] }) => NodeWorker };
 interface Host {
   readonly process?: { getBuiltinModule?: (name: string) => unknown; readonly versions?: { readonly node?: string } };
   readonly navigator?: { readonly hardwareConcurrency?: number };
@@ -156,7 +156,8 @@ function words(length: number): Int32Array {
 /** A worker over worker.ts, or over the copy of it that an app names. */
 function newThread(url: URL | string | undefined, listener: Listener): Thread {
   const node = host.process?.versions?.node ? nodeModule<NodeWorkers>('node:worker_threads') : undefined;
-  if (node) return nodeThread(new node.Worker(new URL(url ?? './worker.js', import.meta.url)), listener);
+  // Flags of this process, as --input-type, may be none for a file.
+  if (node) return nodeThread(new node.Worker(new URL(url ?? './worker.js', import.meta.url), { execArgv: [] }), listener);
   // Bundlers look for exactly this form.
   const worker = url
     ? new Worker(url, { type: 'module' })
