@@ -45,7 +45,7 @@ export class MatmulJob {
   packJob: usize;
   unpack: u32;
   unpackJob: usize;
-  /** First column and the one after the last (a thread may have a part of them); columns of a panel; rows of B in all and in a block of K. */
+  /** First column of C and the one after the last (a part of them for a thread), columns of a panel; rows of B in all and in a block of K. */
   first: u32;
   cols: u32;
   width: u32;

@@ -34,7 +34,8 @@ for (const simd of probe()) {
       assert.is(backend.threads, threads);
       assert.is(backend.whyFewer, undefined);
       const { x, y, calls } = parts(backend, 11);
-      const add: Call = { kernel: 'f32_add', job: { a: y, b: x, y: x, n0: 1, n1: 1, n2: 1, n3: 11 * LENGTH, a3: 4, b3: 4, min: -1e9, max: 1e9 } };
+      const job = { a: y, b: x, y: x, n0: 1, n1: 1, n2: 1, n3: 11 * LENGTH, a3: 4, b3: 4, min: -1e9, max: 1e9 };
+      const add: Call = { kernel: 'f32_add', job };
       // x = |x| + x again and again: from the first work on every number of x doubles.
       const works: Work[] = Array.from({ length: 20 }, () => [calls.map((call) => [call]), add]).flat();
       const program = backend.program(works);
@@ -108,7 +109,8 @@ for (const sparse of [false, true]) {
       const session = await open('mobilenetv1', threads, sparse);
       assert.is(session.environment().threads, threads);
       for (let round = 0; round < 3; round++) {
-        const outputs = await session.run({ [session.inputNames[0]]: input }), bits = new Uint32Array(outputs[session.outputNames[0]].data.buffer);
+        const outputs = await session.run({ [session.inputNames[0]]: input });
+        const bits = new Uint32Array(outputs[session.outputNames[0]].data.buffer);
         expected ??= bits;
         assert.ok(new Float32Array(bits.buffer).some((score) => score !== 0));
         assert.equal(bits, expected, `${threads} threads, run ${round}`);
@@ -119,8 +121,10 @@ for (const sparse of [false, true]) {
 }
 
 test('sessions share a pool, come and go in any order', async () => {
-  const input = picture(1, 1, 28, 28), sessions = await Promise.all([2, 2, 1, 2, 3].map((threads) => open('lenet-5-caffe', threads, false)));
-  const scores = async (session: SparseSession): Promise<number[]> => Array.from((await session.run({ input })).scores.data as Float32Array);
+  const input = picture(1, 1, 28, 28);
+  const sessions = await Promise.all([2, 2, 1, 2, 3].map((threads) => open('lenet-5-caffe', threads, false)));
+  const scores = async (session: SparseSession): Promise<number[]> =>
+    Array.from((await session.run({ input })).scores.data as Float32Array);
   const expected = await scores(sessions[2]);
   for (const gone of [1, 0, 2]) {
     for (const session of sessions) assert.equal(await scores(session), expected);
@@ -135,7 +139,8 @@ test('sessions share a pool, come and go in any order', async () => {
 });
 
 /** The library as an app has it: compiled where the tests are. */
-const library = ['../../src/index.js', '../../src/index.ts'].map((path) => new URL(path, import.meta.url)).find((url) => existsSync(fileURLToPath(url)))!;
+const library = ['../../src/index.js', '../../src/index.ts'].map((path) => new URL(path, import.meta.url))
+  .find((url) => existsSync(fileURLToPath(url)))!;
 
 for (const end of ['session.release();', '']) {
   test(`a process ends by itself ${end ? 'after' : 'without'} release`, () => {
@@ -143,7 +148,8 @@ for (const end of ['session.release();', '']) {
       const session = await SparseSession.create(zooGraph('lenet-5-caffe'), { threads: 2, tune: 'predict' });
       await session.run({ input: new Tensor('float32', new Float32Array(784), [1, 1, 28, 28]) });
       console.log(session.environment().threads); ${end}`;
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 30_000, encoding: 'utf8' });
+    const args = ['--input-type=module', '-e', script];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { timeout: 30_000, encoding: 'utf8' });
     assert.equal([status, stdout.trim()], [0, '2'], stderr);
   });
 }

@@ -91,7 +91,9 @@ for (const simd of probe()) {
         pack: vector ? 'pack_rows' : pack, bias, residual, transposed: transposed && !vector, min, max,
       };
       const alone = checkProduct(bench, trial);
-      for (const cut of shared) assert.equal(new Uint32Array(checkProduct(cut, trial).buffer), new Uint32Array(alone.buffer), 'cut for threads');
+      for (const cut of shared) {
+        assert.equal(new Uint32Array(checkProduct(cut, trial).buffer), new Uint32Array(alone.buffer), 'cut for threads');
+      }
     }), { numRuns: 300 });
   });
 

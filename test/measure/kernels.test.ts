@@ -98,7 +98,8 @@ function wrongBackend(backend: Backend, spoil: (field: string, value: FieldValue
     alloc: (bytes) => backend.alloc(bytes),
     free: (address) => backend.free(address),
     bytes: (address, length) => backend.bytes(address, length),
-    program: (works) => backend.program(works.map((work) => spoiled(work as Call))), memory: () => backend.memory(), dispose: () => backend.dispose(),
+    program: (works) => backend.program(works.map((work) => spoiled(work as Call))),
+    memory: () => backend.memory(), dispose: () => backend.dispose(),
   };
 }
 

@@ -68,7 +68,9 @@ const cases: Readonly<Record<string, Case>> = {
   'a convolution 1x1': { op: 'Conv', args: [x(1, 24, 13, 11), w(37, 24, 1, 1), w(37)] },
   'a sparse convolution 1x1': { op: 'Conv', args: [x(1, 64, 13, 11), sparse(50, 64, 1, 1), w(50)] },
   'a sparse convolution of few pixels': { op: 'Conv', args: [x(1, 300, 3, 5), sparse(70, 300, 1, 1)] },
-  'a convolution 3x3, strided': { op: 'Conv', args: [x(1, 9, 23, 21), w(33, 9, 3, 3), w(33)], attrs: { pads: [1, 1, 1, 1], strides: [2, 2] } },
+  'a convolution 3x3, strided': {
+    op: 'Conv', args: [x(1, 9, 23, 21), w(33, 9, 3, 3), w(33)], attrs: { pads: [1, 1, 1, 1], strides: [2, 2] },
+  },
   'a sparse convolution 3x3': { op: 'Conv', args: [x(1, 40, 14, 14), sparse(20, 40, 3, 3)], attrs: { pads: [1, 1, 1, 1] } },
   'a depthwise convolution': { op: 'Conv', args: [x(1, 19, 13, 13), w(19, 1, 3, 3), w(19)], attrs: { group: 19, pads: [1, 1, 1, 1] } },
   'a depthwise convolution of narrow planes': {
@@ -78,7 +80,8 @@ const cases: Readonly<Record<string, Case>> = {
     op: 'Conv', args: [x(1, 10, 15, 15), w(20, 1, 5, 5), w(20)], attrs: { group: 10, pads: [2, 2, 2, 2], strides: [2, 2] },
   },
   'a depthwise convolution with a residual': {
-    op: 'Conv', args: [x(1, 12, 9, 9), w(12, 1, 3, 3), w(12), y(1, 12, 9, 9)], attrs: { group: 12, pads: [1, 1, 1, 1], min: -0.2, max: 0.2 },
+    op: 'Conv', args: [x(1, 12, 9, 9), w(12, 1, 3, 3), w(12), y(1, 12, 9, 9)],
+    attrs: { group: 12, pads: [1, 1, 1, 1], min: -0.2, max: 0.2 },
   },
   'a transposed convolution': { op: 'ConvTranspose', args: [x(1, 12, 7, 5), w(12, 9, 3, 3), w(9)], attrs: { strides: [2, 2] } },
   'a largest pooling': { op: 'MaxPool', args: [x(2, 7, 11, 13)], attrs: { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] } },
@@ -101,7 +104,9 @@ const cases: Readonly<Record<string, Case>> = {
 };
 
 /** Works of the node's calls for as many threads, in memory of their own, and what they give when run in the order of `arrange`. */
-async function outputsOf({ graph, feeds }: Fed, threads: number, arrange: (work: Work) => Work[]): Promise<{ works: number[]; bytes: string[] }> {
+async function outputsOf(
+  { graph, feeds }: Fed, threads: number, arrange: (work: Work) => Work[],
+): Promise<{ works: number[]; bytes: string[] }> {
   const backend = await createWasm(), fixedGraph = specialize(graph, shapesOf(feeds)), input = optimize(fixedGraph.graph, fixedGraph.types);
   const binding = new Binding(backend, input), [node] = input.graph.nodes;
   const op = { node, inputs: node.inputs.map((name) => (name ? { ...binding.typed(name), value: binding.constant(name) } : undefined)) };

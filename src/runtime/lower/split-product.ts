@@ -71,7 +71,9 @@ function bestGrid(job: Job, left: Left | undefined, threads: number): Grid {
 }
 
 /** The part of a product that makes rows × columns of C, with a panel and, where tiles are finished aside, a tile of its own. */
-function productPart(sharer: Sharer, job: Job, { left, rows, cols: [first, cols] }: { left: Left | undefined; rows: Range; cols: Range }): Job {
+function productPart(
+  sharer: Sharer, job: Job, { left, rows, cols: [first, cols] }: { left: Left | undefined; rows: Range; cols: Range },
+): Job {
   const [tile, pack, unpack] = ['spmmJob', 'packJob', 'unpackJob'].map((field) => job[field] as Call | undefined) as [Call, Call, Call?];
   const unit = at(tile.job, 'unit'), stride = at(tile.job, 'cStride'), blockRows = at(tile.job, 'blockRows'), all = at(tile.job, 'rows');
   const row = left ? rows[0] * blockRows : 0, count = left ? Math.min(all, rows[1] * blockRows) - row : all;

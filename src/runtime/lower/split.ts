@@ -27,7 +27,9 @@ const unary = (job: Job): Axis => {
   const length = at(job, 'length');
   return {
     pieces: Math.ceil(length / LINE), ns: length * 0.3,
-    part: (range) => ({ ...strides(job, range, { x: LINE * 4, y: LINE * 4 }), length: Math.min(length, range[1] * LINE) - range[0] * LINE }),
+    part: (range) => ({
+      ...strides(job, range, { x: LINE * 4, y: LINE * 4 }), length: Math.min(length, range[1] * LINE) - range[0] * LINE,
+    }),
   };
 };
 
@@ -62,9 +64,11 @@ const copy = (job: Job, { threads }: Sharer): Axis => {
 };
 
 const alongAxis = (job: Job, kernel: string): Axis => {
-  const [outer, length, inner] = ['outer', 'length', 'inner'].map((field) => at(job, field)), softmax = parseKernel(kernel).op === 'softmax';
+  const [outer, length, inner] = ['outer', 'length', 'inner'].map((field) => at(job, field));
+  const softmax = parseKernel(kernel).op === 'softmax';
   const y = (softmax ? length * inner : inner) * 4;
-  const steps = (range: Range, to: number): Job => ({ ...strides(job, range, { x: length * inner * 4 }), y: to, outer: range[1] - range[0] });
+  const steps = (range: Range, to: number): Job =>
+    ({ ...strides(job, range, { x: length * inner * 4 }), y: to, outer: range[1] - range[0] });
   const exact = softmax || inner === 1 || inner % 4 === 0;
   return {
     pieces: outer, ns: outer * length * inner * (softmax ? 2 : 0.4), part: (range) => steps(range, at(job, 'y') + range[0] * y),
@@ -83,8 +87,11 @@ const resize = (job: Job, sharer: Sharer): Axis => {
   };
 };
 
+/** Floats of a padded plane. */
+const planeFloats = (job: Job): number => at(job, 'rows') * at(job, 'phases') * at(job, 'phaseWidth');
+
 const pad = (job: Job): Axis => {
-  const channels = at(job, 'channels'), floats = at(job, 'rows') * at(job, 'phases') * at(job, 'phaseWidth');
+  const channels = at(job, 'channels'), floats = planeFloats(job);
   const steps = (range: Range, dst: number): Job =>
     ({ ...strides(job, range, { src: at(job, 'height') * at(job, 'width') * 4 }), dst, channels: range[1] - range[0] });
   return {
@@ -101,7 +108,7 @@ const window = (job: Job, sharer: Sharer): Axis => {
   const multiplier = at(job, 'multiplier'), taps = at(job, 'taps'), pixels = at(job, 'outHeight') * at(job, 'outWidth');
   const padJob = job.padJob as Call | 0, planes = at(job, 'channels') / multiplier, pieceBytes = pixels * multiplier * 4;
   const ownPlane = (): Call | 0 => padJob && {
-    ...padJob, job: { ...padJob.job, dst: sharer.scratch(at(padJob.job, 'rows') * at(padJob.job, 'phases') * at(padJob.job, 'phaseWidth') * 4) },
+    ...padJob, job: { ...padJob.job, dst: sharer.scratch(planeFloats(padJob.job) * 4) },
   };
   const steps = (range: Range, dst: number): Job => ({
     ...strides(job, range, { src: at(job, 'srcPlane') }), dst, channels: (range[1] - range[0]) * multiplier, padJob: ownPlane(),
