@@ -10,6 +10,7 @@ import { reduce } from './axis';
 
 export { heap_base, matmul, run } from './matmul';
 export { pack_rows, pack_columns, pack_taps, pack_a, pad, unpack, crop } from './pack';
+export { share } from './threads';
 export { peak as f32_peak } from './peak';
 export { softmax as f32_softmax, copy as b32_copy, resize as f32_resize, scatter as f32_scatter } from './axis';
 

@@ -50,7 +50,11 @@ export class MatmulJob {
   packJob: usize;
   unpack: u32;
   unpackJob: usize;
-  /** Columns of C, of a panel, and those that a packed panel has beyond; rows of B in all and in a block of K. */
+  /**
+   * First column of C and the one after the last (a part of them for a thread), columns of a panel, and those that a packed panel has
+   * beyond; rows of B in all and in a block of K.
+   */
+  first: u32;
   cols: u32;
   width: u32;
   halo: u32;

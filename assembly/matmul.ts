@@ -8,12 +8,13 @@ export function matmul(at: usize): void {
   const job = changetype<MatmulJob>(at);
   const tile = changetype<SpmmJob>(job.spmmJob), rest = changetype<SpmmJob>(job.restJob);
   const pack = changetype<PackJob>(job.packJob), unpack = changetype<UnpackJob>(job.unpackJob);
-  const cols = job.cols, width = job.width, depth = job.depth, kBlock = job.kBlock, halo = job.halo, b = tile.panel;
-  for (let next: u32 = 0; next < cols; next += width) {
-    const col = cols >= width ? min(next, cols - width) : 0;
+  const first = job.first, cols = job.cols, width = job.width, depth = job.depth, kBlock = job.kBlock, halo = job.halo, b = tile.panel;
+  const valid = min(width, cols - first);
+  for (let next = first; next < cols; next += width) {
+    const col = min(next, cols - valid);
     if (job.pack) {
       pack.col = col;
-      pack.valid = min(width, cols) + halo;
+      pack.valid = valid + halo;
     } else {
       tile.panel = b + (<usize>col << 2);
     }
@@ -35,7 +36,7 @@ export function matmul(at: usize): void {
     }
     if (job.unpack) {
       unpack.col = col;
-      unpack.valid = min(width, cols);
+      unpack.valid = valid;
       call_indirect<void>(job.unpack, job.unpackJob);
     }
   }

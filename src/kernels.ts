@@ -62,7 +62,7 @@ export const jobs = {
   ],
   MatmulJob: [
     ...count('spmm'), ...address('spmmJob'), ...count('pack'), ...address('packJob'), ...count('unpack'), ...address('unpackJob'),
-    ...count('cols width halo depth kBlock'), ...address('parts c'),
+    ...count('first cols width halo depth kBlock'), ...address('parts c'),
     ...count('rest'), ...address('restJob restParts restC'), ...real('min max'), ...address('residual'),
   ],
   PackJob: [

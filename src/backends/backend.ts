@@ -9,10 +9,16 @@ export interface Call {
   readonly job: Readonly<Record<string, FieldValue>>;
 }
 
-/** Calls written where the device can run them, in order. */
+/** Lists of calls that several threads run at the same time: nothing that one list writes may be read or written by another. */
+export type Phase = readonly (readonly Call[])[];
+
+/** A piece of a program, done before the next begins. */
+export type Work = Call | Phase;
+
+/** Work written where the device can run it, in order. */
 export interface Program {
   readonly length: number;
-  /** Runs calls [from, to). */
+  /** Runs works [from, to). */
   run(from?: number, to?: number): void;
   dispose(): void;
 }
@@ -31,6 +37,10 @@ export interface Backend {
   readonly name: string;
   /** What was found, for reports: 'relaxed', 'plain' or 'none'. */
   readonly simd: 'relaxed' | 'plain' | 'none';
+  /** Threads that share the work; 1: the caller alone. */
+  readonly threads: number;
+  /** Why there are fewer threads than were asked for. */
+  readonly whyFewer?: string;
   /** The kernels it has, by name; an operator without one runs in plain loops on the host. */
   readonly kernels: ReadonlyMap<string, Kernel>;
   /** Zeroed memory. @throws BurinError `limit` when there is none left. */
@@ -38,7 +48,7 @@ export interface Backend {
   free(address: number): void;
   /** A view, valid until the next `alloc`. */
   bytes(address: number, length: number): Uint8Array;
-  program(calls: readonly Call[]): Program;
+  program(works: readonly Work[]): Program;
   memory(): MemoryUse;
   dispose(): void;
 }

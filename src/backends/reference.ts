@@ -1,8 +1,8 @@
 import { expect, fail } from '../expect.ts';
-import type { Backend, Call, Program } from './backend.ts';
+import type { Backend, Program, Work } from './backend.ts';
 
 /** Memory without kernels: every operator runs in the plain loops of its table row. Slow, exact, always there. */
-export function createReference(): Promise<Backend> {
+export function createReference(threads: number | 'auto' = 1): Promise<Backend> {
   const blocks = new Map<number, Uint8Array>();
   let next = 64;
   const lost = (address: number): never =>
@@ -10,6 +10,8 @@ export function createReference(): Promise<Backend> {
   return Promise.resolve({
     name: 'reference',
     simd: 'none',
+    threads: 1,
+    ...(threads !== 1 && { whyFewer: 'the reference backend runs plain loops on one thread' }),
     kernels: new Map(),
     alloc(bytes) {
       const address = next;
@@ -27,8 +29,8 @@ export function createReference(): Promise<Backend> {
       }
       return lost(address);
     },
-    program(calls: readonly Call[]): Program {
-      expect(calls.length === 0, { kind: 'argument', where: 'reference backend', needs: 'no kernels', got: `${calls.length} calls` });
+    program(works: readonly Work[]): Program {
+      expect(works.length === 0, { kind: 'argument', where: 'reference backend', needs: 'no kernels', got: `${works.length} calls` });
       return { length: 0, run: () => {}, dispose: () => {} };
     },
     memory() {

@@ -5,7 +5,7 @@ import { UsageError, type Arguments, type Options } from './command.ts';
 export const engineOptions = {
   provider: { type: 'string', value: 'NAMES', about: 'execution providers, the first that works is taken; wasm if absent' },
   format: { type: 'string', value: 'NAMES', about: 'formats the plan may choose from; all if absent' },
-  threads: { type: 'string', value: 'N', about: 'threads; 1 if absent' },
+  threads: { type: 'string', value: 'N', about: 'threads that share the work, or auto for one a core; 1 if absent' },
   tune: { type: 'string', value: 'NAME', about: 'how kernels are chosen: measure (the default) or predict' },
   shape: { type: 'string', value: 'NAME=1x3x48x192', multiple: true, about: 'shape of an input whose file leaves it open; repeatable' },
 } satisfies Options;
@@ -13,7 +13,7 @@ export const engineOptions = {
 export interface Engine {
   readonly executionProviders?: string[];
   readonly formats?: string[];
-  readonly threads?: number;
+  readonly threads?: number | 'auto';
   readonly tune?: TuneMode;
 }
 
@@ -27,7 +27,7 @@ export async function engineFrom(args: Arguments): Promise<Engine> {
   return {
     executionProviders,
     formats,
-    threads: args.number('threads', { least: 1, most: 256, whole: true }),
+    threads: args.text('threads') === 'auto' ? 'auto' : args.number('threads', { least: 1, most: 64, whole: true }),
     tune: args.choice('tune', tune) as TuneMode | undefined,
   };
 }

@@ -1,4 +1,4 @@
-import type { Backend, Call, Program } from '../backends/index.ts';
+import type { Backend, Program, Work } from '../backends/index.ts';
 import { fail } from '../expect.ts';
 import { specialize } from '../graph/evaluate.ts';
 import type { Graph, Typed } from '../graph/graph.ts';
@@ -6,6 +6,7 @@ import type { Call as Operation } from '../graph/ops/op.ts';
 import { lowerings } from '../runtime/lower/index.ts';
 import { Scratch, type Context } from '../runtime/lower/context.ts';
 import type { Lowered } from '../runtime/lower/lower.ts';
+import { split } from '../runtime/lower/split.ts';
 import type { Choice } from '../runtime/lower/weight.ts';
 import { sizeOf, type Tensor } from '../tensor.ts';
 
@@ -59,7 +60,7 @@ export class Site implements Context {
 
   /** The layer run one way. Each program has scratch memory of its own. */
   program(choice: Choice): Program {
-    const build = (): Call[] => this.#lowered.build(choice);
+    const build = (): readonly Work[] => split(this, this.#lowered.build(choice));
     this.#scratch = new Scratch();
     build();
     this.#scratch.base = this.#take(this.#scratch.mostBytes);

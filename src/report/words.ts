@@ -105,7 +105,7 @@ export function provenance({ pruning }: Report): string {
 /** Where it was measured, in one line. */
 export function place({ environment: e }: Report): string {
   const simd = { relaxed: 'relaxed SIMD', plain: 'plain SIMD', none: 'no SIMD' }[e.simd];
-  return `${e.runtime} · ${e.engine} · ${simd} · ${several(e.threads, 'thread')} · ${e.cpu}`;
+  return `${e.runtime} · ${e.engine} · ${simd} · ${several(e.threads, 'thread')}${e.whyFewer ? ` (${e.whyFewer})` : ''} · ${e.cpu}`;
 }
 
 export function method({ samples }: Report): string {

@@ -1,5 +1,5 @@
-import type { Backend, Call, Program } from '../backends/index.ts';
-import { workOf, type Work } from './cost.ts';
+import { phaseOf, type Backend, type Call, type Program, type Work } from '../backends/index.ts';
+import { workOf, type Effort } from './cost.ts';
 import type { Choice } from './lower/weight.ts';
 import { lead, race, type Course } from './race.ts';
 import { choiceKey, tuneKey, type Candidate, type Case, type TuneMemory, type TuneMode } from './tune.ts';
@@ -25,7 +25,7 @@ export interface Choosing {
   readonly choices: readonly Choice[];
   /** Columns of the product. */
   readonly cols: number;
-  readonly calls: (choice: Choice) => readonly Call[];
+  readonly works: (choice: Choice) => readonly Work[];
   readonly tune: TuneMode;
   readonly memory: TuneMemory;
   readonly clock: () => number;
@@ -51,7 +51,7 @@ const FASTER = 0.97;
 
 interface Entry {
   readonly choice: Choice;
-  readonly work: Work;
+  readonly work: Effort;
   readonly predictedMs: number;
   /** How far the prediction may be off, as a factor. */
   readonly doubt: number;
@@ -216,15 +216,16 @@ function noted({ memory, of, choices }: Choosing, entries: readonly Entry[], win
 }
 
 /** Programs of a wave, their kernels run until they are fast. */
-function prepare({ backend, calls, memory, clock }: Choosing, programs: Map<Entry, Program>, wave: readonly Entry[]): void {
+function prepare({ backend, works, memory, clock }: Choosing, programs: Map<Entry, Program>, wave: readonly Entry[]): void {
   // Asking for calls may move the scratch memory they share: only when nobody asks for more are all addresses final.
-  for (const { choice } of wave) calls(choice);
+  for (const { choice } of wave) works(choice);
   for (const entry of [...programs.keys(), ...wave]) {
     programs.get(entry)?.dispose();
-    programs.set(entry, backend.program(calls(entry.choice)));
+    programs.set(entry, backend.program(works(entry.choice)));
   }
   for (const entry of wave) {
-    const names = calls(entry.choice).map(({ kernel, job }) => `${backend.simd}|${kernelName(kernel, job)}`);
+    const calls = works(entry.choice).flatMap((work) => phaseOf(work).flat());
+    const names = calls.map(({ kernel, job }) => `${backend.simd}|${kernelName(kernel, job)}`);
     if (names.map((name) => memory.warm(name)).every(Boolean)) continue;
     warmUp(programs.get(entry)!, clock);
   }

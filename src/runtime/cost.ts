@@ -4,7 +4,7 @@ import { fillOf } from './choices.ts';
 import type { Choice } from './lower/weight.ts';
 
 /** What a kernel does in one product: the counts that its time is made of. */
-export interface Work {
+export interface Effort {
   /** Stored positions (of all rows a kernel takes at once) × vectors of columns they meet. */
   readonly positions: number;
   /** Blocks of rows × panels × parts of K: how often sums are begun and stored. */
@@ -39,7 +39,7 @@ function storedBy({ format, block, kernel }: Choice, matrix: Matrix, nonzero: nu
 export interface Product { readonly matrix: Matrix; readonly nonzero: number; readonly cols: number }
 
 /** Counts what `choice` does for C[rows×cols] = A·B. */
-export function workOf(choice: Choice, { matrix, nonzero, cols }: Product): Work {
+export function workOf(choice: Choice, { matrix, nonzero, cols }: Product): Effort {
   const { kernel } = choice, together = rowsTogether(choice), stored = storedBy(choice, matrix, nonzero) / together.stored;
   const blocks = Math.ceil(matrix.rows / together.begun);
   if (kernel.op === 'spmv') return { positions: stored, rows: blocks, packed: 0 };
@@ -66,7 +66,7 @@ export function usualRates({ rows, width, pattern = 'dense', op }: Kernel): Rate
 }
 
 /** Predicted milliseconds. */
-export function msOf(rates: Rates, { positions, rows, packed }: Work): number {
+export function msOf(rates: Rates, { positions, rows, packed }: Effort): number {
   return (rates[0] * positions + rates[1] * rows + rates[2] * packed) / 1e6;
 }
 
@@ -107,7 +107,7 @@ export class Fit {
   /** How far predictions were off lately, as the deviation of their logarithm. */
   get scatter(): number { return Math.max(LEAST_SCATTER, Math.sqrt(this.#square)); }
 
-  learn(work: Work, ms: number): void {
+  learn(work: Effort, ms: number): void {
     if (!(ms > 0)) return;
     const error = Math.log(msOf(this.#rates, work) / ms);
     this.#count++;

@@ -8,6 +8,8 @@ export interface Environment {
   readonly engine: string;
   readonly cpu: string;
   readonly threads: number;
+  /** Why there are fewer threads than were asked for. */
+  readonly whyFewer?: string;
   readonly simd: 'relaxed' | 'plain' | 'none';
 }
 
@@ -17,13 +19,13 @@ interface NodeProcess {
 }
 
 /** What this process runs on, in a browser as far as it tells. */
-export function environment({ simd }: Backend): Environment {
+export function environment({ simd, threads, whyFewer }: Backend): Environment {
   const { process, navigator } = globalThis as { process?: NodeProcess; navigator?: { userAgent?: string; hardwareConcurrency?: number } };
-  const versions = process?.versions;
+  const versions = process?.versions, told = { threads, simd, ...(whyFewer && { whyFewer }) };
   if (versions?.node) {
     const cpu = process?.getBuiltinModule?.('node:os')?.cpus?.()[0]?.model.trim();
-    return { runtime: `node ${versions.node}`, engine: `V8 ${versions.v8}`, cpu: cpu || 'unknown', threads: 1, simd };
+    return { runtime: `node ${versions.node}`, engine: `V8 ${versions.v8}`, cpu: cpu || 'unknown', ...told };
   }
   const agent = navigator?.userAgent ?? 'unknown', [engine = 'unknown'] = /(Chrom(?:e|ium)|Firefox|Version)\/[\d.]+/.exec(agent) ?? [];
-  return { runtime: agent, engine, cpu: `${navigator?.hardwareConcurrency ?? '?'} logical cores`, threads: 1, simd };
+  return { runtime: agent, engine, cpu: `${navigator?.hardwareConcurrency ?? '?'} logical cores`, ...told };
 }

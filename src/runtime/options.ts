@@ -20,14 +20,14 @@ export interface SessionOptions extends BackendOptions {
   readonly tuning?: TuneTable;
   /** Most milliseconds of measuring for one set of input shapes; default {@link DEFAULT_BUDGET_MS}. */
   readonly tuneBudgetMs?: number;
-  /** Threads; one, for now. */
-  readonly threads?: number;
   /** Lengths for free dimensions, so that `prepare` needs no shapes. */
   readonly shapes?: Readonly<Record<string, Shape>>;
   readonly onProgress?: (progress: { stage: string; done: number; total: number }) => void;
 }
 
 export const DEFAULT_BUDGET_MS = 10_000;
+/** More threads than any work here can be cut for. */
+const MOST_THREADS = 64;
 
 type Check = (value: never, where: string) => void;
 
@@ -58,7 +58,9 @@ const checks = {
     }
   },
   tuneBudgetMs: (ms: number, where) => expect(ms >= 0, { kind: 'argument', where, needs: 'milliseconds, 0 or more', got: show(ms) }),
-  threads: (n: number, where) => expect(n === 1, { kind: 'unsupported', where, needs: '1', got: show(n), remedy: 'run on one thread' }),
+  threads: (n: number | 'auto', where) => expect(n === 'auto' || (Number.isInteger(n) && n >= 1 && n <= MOST_THREADS), {
+    kind: 'argument', where, needs: `'auto' or a whole number from 1 to ${MOST_THREADS}`, got: show(n),
+  }),
   shapes: record,
   onProgress: (f: unknown, where) => expect(typeof f === 'function', { kind: 'argument', where, needs: 'a function', got: show(f) }),
   wasm: (wasm, where) => {
@@ -66,6 +68,9 @@ const checks = {
     if (wasm.simd !== undefined) oneOf(['plain', 'relaxed'])(wasm.simd, `${where}.simd`);
     expect(wasm.module === undefined || wasm.module instanceof WebAssembly.Module, {
       kind: 'argument', where: `${where}.module`, needs: 'a WebAssembly.Module', got: show(wasm.module),
+    });
+    expect(wasm.worker === undefined || typeof wasm.worker === 'string' || wasm.worker instanceof URL, {
+      kind: 'argument', where: `${where}.worker`, needs: 'an address', got: show(wasm.worker),
     });
   },
 } satisfies { [K in keyof Required<SessionOptions>]: (value: NonNullable<SessionOptions[K]>, where: string) => unknown };

@@ -1,4 +1,4 @@
-import { trapped, type Backend, type Call, type Program } from '../backends/index.ts';
+import { trapped, type Backend, type Program, type Work } from '../backends/index.ts';
 import { fail } from '../expect.ts';
 import { countNonzero } from '../formats/index.ts';
 import type { Node } from '../graph/graph.ts';
@@ -11,6 +11,7 @@ import { choicesFor } from './choices.ts';
 import { choose, type Chosen, type Decision } from './choose.ts';
 import { aliases, lowerings } from './lower/index.ts';
 import type { Lowered } from './lower/lower.ts';
+import { split } from './lower/split.ts';
 import { formatName } from './lower/weight.ts';
 import { deviceOf, type Candidate, type TuneMemory, type TuneMode } from './tune.ts';
 
@@ -52,7 +53,7 @@ export interface Plan {
   dispose(): void;
 }
 
-type Step = { readonly calls: readonly Call[] } | { readonly host: () => void };
+type Step = { readonly works: readonly Work[] } | { readonly host: () => void };
 
 interface Layer { plan: LayerPlan; build: () => Step }
 
@@ -105,7 +106,7 @@ function layerOf(binding: Binding, input: PlanInput, node: Node, tuning: Tuning)
   const described = { ...base, format: 'dense', candidates: [] };
   if (!lowered) return { plan: { ...described, kernel: 'host' }, build: () => ({ host: () => runOnHost(binding, op) }) };
   const chosen = lowered.weight && chosenFor(binding, lowered, signatureOf(op), tuning);
-  const build = (): Call[] => lowered.build(chosen?.choice);
+  const build = (): readonly Work[] => split(binding, lowered.build(chosen?.choice));
   // Sizes the scratch memory and holds on to the packed weight; addresses are asked for again when all layers are known.
   binding.keep(build);
   const plan = chosen
@@ -114,7 +115,7 @@ function layerOf(binding: Binding, input: PlanInput, node: Node, tuning: Tuning)
       ...(chosen.decided && { decided: chosen.decided }),
     }
     : { ...described, kernel: lowered.kernel };
-  return { plan, build: () => ({ calls: binding.sized(build) }) };
+  return { plan, build: () => ({ works: binding.sized(build) }) };
 }
 
 /** What makes two layers cost the same, their weights apart. */
@@ -128,7 +129,7 @@ function chosenFor(binding: Binding, lowered: Lowered, signature: string, tuning
   return choose({
     ...tuning, backend, of: { device, signature, matrix, nonzero: countNonzero(matrix.values) },
     choices: choicesFor(backend.kernels, matrix, columns, { formats }),
-    cols: columns.cols, calls: (choice) => binding.sized(() => build(choice)),
+    cols: columns.cols, works: (choice) => binding.sized(() => split(binding, build(choice))),
   });
 }
 
@@ -143,20 +144,20 @@ function copyOf(constant: Tensor | undefined): Tensor | undefined {
   return constant && new Tensor(constant.type, constant.data.slice(), constant.dims);
 }
 
-/** One part of a run: calls [from, to) of the program, or a host step. */
+/** One part of a run: works [from, to) of the program, or a host step. */
 interface Part { layer: number; from: number; to: number; host?: () => void }
 
 function bind(binding: Binding, input: PlanInput, layers: Layer[]): Plan {
   const { graph } = input;
   // The scratch memory has grown to what the largest layer needs: only now are its addresses final.
   const steps = layers.map((layer) => layer.build());
-  const calls: Call[] = [], parts: Part[] = [];
+  const works: Work[] = [], parts: Part[] = [];
   steps.forEach((step, layer) => {
-    const from = calls.length;
-    if ('calls' in step) calls.push(...step.calls);
-    parts.push({ layer, from, to: calls.length, host: 'host' in step ? step.host : undefined });
+    const from = works.length;
+    if ('works' in step) works.push(...step.works);
+    parts.push({ layer, from, to: works.length, host: 'host' in step ? step.host : undefined });
   });
-  const program = binding.backend.program(calls), whole = joinParts(parts);
+  const program = binding.backend.program(works), whole = joinParts(parts);
   const feed = (feeds: Readonly<Record<string, Tensor>>): void => {
     for (const { name } of graph.inputs) write(binding, name, feeds[name]);
   };

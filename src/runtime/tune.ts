@@ -2,7 +2,7 @@ import type { Backend } from '../backends/index.ts';
 import type { Matrix } from '../formats/index.ts';
 import type { Kernel } from '../kernels.ts';
 import { fillOf } from './choices.ts';
-import { Fit, msOf, usualRates, type Rates, type Work } from './cost.ts';
+import { Fit, msOf, usualRates, type Rates, type Effort } from './cost.ts';
 import { environment } from './environment.ts';
 import { blockName, type Choice } from './lower/weight.ts';
 
@@ -49,13 +49,13 @@ export class TuneMemory {
   }
 
   /** Predicted milliseconds, and how far such predictions are off (deviation of the logarithm). */
-  predict(device: string, kernel: Kernel, work: Work): { ms: number; scatter: number } {
+  predict(device: string, kernel: Kernel, work: Effort): { ms: number; scatter: number } {
     const fit = this.#fit(device, kernel);
     return { ms: msOf(fit.rates, work), scatter: fit.scatter };
   }
 
   /** Improves the cost model by one measurement. */
-  learn(device: string, kernel: Kernel, work: Work, ms: number): void {
+  learn(device: string, kernel: Kernel, work: Effort, ms: number): void {
     this.#fit(device, kernel).learn(work, ms);
   }
 

@@ -1,9 +1,11 @@
 import * as assert from 'uvu/assert';
 import type { Backend, Call } from '../../src/backends/index.ts';
+import { phaseOf } from '../../src/backends/script.ts';
 import type { Block, Matrix } from '../../src/formats/index.ts';
 import { canRun, type Kernel } from '../../src/kernels.ts';
 import { Scratch, type Context } from '../../src/runtime/lower/context.ts';
 import { lowerProduct, lowerVector, type Operand } from '../../src/runtime/lower/product.ts';
+import { split } from '../../src/runtime/lower/split.ts';
 import type { Choice } from '../../src/runtime/lower/weight.ts';
 
 // A bare device around one product: operands in guarded memory, the plain f64 sums beside it.
@@ -84,9 +86,12 @@ export class Bench {
   readonly context: Context;
   /** Products so far: each weight is packed anew. */
   count = 0;
+  readonly #threads: number;
 
-  constructor(backend: Backend) {
+  /** With several threads calls are cut as for them, and the parts run one after the other, the last first. */
+  constructor(backend: Backend, threads = 1) {
     this.#backend = backend;
+    this.#threads = threads;
     this.#scratch.base = backend.alloc(SCRATCH_BYTES);
     const uploads = new Map<string, number>(), absent = (): never => { throw new Error('no graph here'); };
     this.context = {
@@ -108,7 +113,7 @@ export class Bench {
   run(length: number, calls: (address: number) => Call[], where: string): Float32Array {
     this.#scratch.reset();
     const total = GUARD + length * 4 + SLACK + GUARD, start = this.#backend.alloc(total), address = start + GUARD;
-    const program = this.#backend.program(calls(address));
+    const program = this.#backend.program(this.#cut(calls(address)));
     this.#backend.bytes(this.#scratch.base, SCRATCH_BYTES).fill(0xff, 0, this.#scratch.mostBytes);
     this.#backend.bytes(start, total).fill(CANARY);
     program.run();
@@ -119,6 +124,12 @@ export class Bench {
     program.dispose();
     this.#backend.free(start);
     return out;
+  }
+
+  #cut(calls: readonly Call[]): Call[] {
+    const { scratch, upload } = this.context, bytes: Backend['bytes'] = (address, length) => this.#backend.bytes(address, length);
+    const works = split({ scratch, upload, backend: { threads: this.#threads, bytes } }, calls, 0);
+    return works.flatMap((work) => phaseOf(work).toReversed().flat());
   }
 
   #unchanged(where: string): void {
@@ -150,8 +161,8 @@ function expected(
   return { sums, magnitudes };
 }
 
-/** That one product is right within 4·√(K + 1)·2⁻²⁴ of the sum of magnitudes, and keeps to its memory. */
-export function checkProduct(bench: Bench, trial: Trial): void {
+/** That one product is right within 4·√(K + 1)·2⁻²⁴ of the sum of magnitudes, and keeps to its memory. @returns what it gave */
+export function checkProduct(bench: Bench, trial: Trial): Float32Array {
   const { choice, matrix, cols, pack, transposed = false, bias, residual, min = -Infinity, max = Infinity } = trial;
   const { rows, cols: depth } = matrix;
   const where = `${choice.kernel.name} ${choice.format} ${JSON.stringify(choice.block)} ${pack} ${rows}x${cols}x${depth}`;
@@ -177,4 +188,5 @@ export function checkProduct(bench: Bench, trial: Trial): void {
       if (!(Math.abs(value - want) <= unit * magnitudes[i])) assert.unreachable(`${where} [${m}, ${n}]: expected ${want}, got ${value}`);
     }
   }
+  return got;
 }

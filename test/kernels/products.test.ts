@@ -81,8 +81,9 @@ for (const simd of probe()) {
     });
   }
 
-  test(`any kernel, shape, format and epilogue (${simd})`, () => {
-    const bench = new Bench(backend), size = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 110 }));
+  test(`any kernel, shape, format and epilogue, whole or cut for 2, 3, 7 threads (${simd})`, () => {
+    const bench = new Bench(backend), shared = [2, 3, 7].map((threads) => new Bench(backend, threads));
+    const size = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 110 }));
     const any = fc.record({
       kernel: fc.constantFrom(...weighted), at: fc.nat(100), m: size, n: size, k: size,
       pack: fc.constantFrom(...packs), filling: fc.constantFrom(...Object.keys(fillings)),
@@ -92,10 +93,14 @@ for (const simd of probe()) {
     fc.assert(fc.property(any, ({ kernel, at, m, n, k, pack, filling, bias, residual, transposed, clamp: [min, max] }) => {
       const choices = choicesOf(kernel), choice = choices[at % choices.length], vector = kernel.op === 'spmv';
       const cols = vector ? 1 : kernel.op === 'direct' ? kernel.width + n : n;
-      checkProduct(bench, {
+      const trial: Trial = {
         choice, matrix: weightFor(choice.block, m, k, filling), cols,
         pack: kernel.op === 'spmm' ? pack : 'pack_rows', bias, residual, transposed: transposed && !vector, min, max,
-      });
+      };
+      const alone = checkProduct(bench, trial);
+      for (const cut of shared) {
+        assert.equal(new Uint32Array(checkProduct(cut, trial).buffer), new Uint32Array(alone.buffer), 'cut for threads');
+      }
     }), { numRuns: 300 });
   });
 

@@ -96,11 +96,12 @@ function wrongBackend(backend: Backend, spoil: (field: string, value: FieldValue
     ])),
   });
   return {
-    name: backend.name, simd: backend.simd, kernels: backend.kernels,
+    name: backend.name, simd: backend.simd, threads: backend.threads, kernels: backend.kernels,
     alloc: (bytes) => backend.alloc(bytes),
     free: (address) => backend.free(address),
     bytes: (address, length) => backend.bytes(address, length),
-    program: (calls) => backend.program(calls.map(spoiled)), memory: () => backend.memory(), dispose: () => backend.dispose(),
+    program: (works) => backend.program(works.map((work) => spoiled(work as Call))),
+    memory: () => backend.memory(), dispose: () => backend.dispose(),
   };
 }
 

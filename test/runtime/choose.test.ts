@@ -6,7 +6,7 @@ import { countNonzero, type Matrix } from '../../src/formats/index.ts';
 import { parseKernel } from '../../src/kernels.ts';
 import { randomFrom } from '../../src/random.ts';
 import { choose, type Chosen, type Choosing } from '../../src/runtime/choose.ts';
-import { Fit, msOf, usualRates, workOf, type Rates, type Work } from '../../src/runtime/cost.ts';
+import { Fit, msOf, usualRates, workOf, type Rates, type Effort } from '../../src/runtime/cost.ts';
 import type { Choice } from '../../src/runtime/lower/weight.ts';
 import { lead, race, tickOf } from '../../src/runtime/race.ts';
 import { choiceKey, deviceOf, TuneMemory, tuneKey, type TuneMode } from '../../src/runtime/tune.ts';
@@ -54,7 +54,7 @@ function fake({ msOf, matrix = matrixOf(64, 128, 0.2), choices: some = choices, 
   return {
     backend: { name: 'fake', simd: 'relaxed', program } as unknown as Backend,
     of: { device: 'here', signature: 'Conv', matrix, nonzero: countNonzero(matrix.values) }, choices: some, cols: 400,
-    calls: ({ kernel }) => [{ kernel: kernel.name, job: {} }], tune, memory, clock: () => now, leftMs, spent: () => now, ran,
+    works: ({ kernel }) => [{ kernel: kernel.name, job: {} }], tune, memory, clock: () => now, leftMs, spent: () => now, ran,
   };
 }
 
@@ -137,7 +137,7 @@ test('dense that won by a lead within the noise is remembered as the winner', ()
 });
 
 test('rates go through JSON: another process predicts as this one does', () => {
-  const memory = new TuneMemory(), kernel = parseKernel('f32_csr_spmm_1x40'), work: Work = { positions: 1e5, rows: 1000, packed: 1e5 };
+  const memory = new TuneMemory(), kernel = parseKernel('f32_csr_spmm_1x40'), work: Effort = { positions: 1e5, rows: 1000, packed: 1e5 };
   for (let i = 0; i < 5; i++) memory.learn('here', kernel, work, 0.06);
   const copy = new TuneMemory(JSON.parse(JSON.stringify(memory)) as Record<string, number>);
   assert.is(copy.predict('here', kernel, work).ms, memory.predict('here', kernel, work).ms);
@@ -180,9 +180,9 @@ test('keys tell device, case and candidate apart', () => {
   const keys = cases.flatMap((one) =>
     [...choices.map((candidate) => tuneKey(one, candidate)), choiceKey(one, choices), choiceKey(one, choices.slice(1))]);
   assert.is(new Set(keys).size, keys.length);
-  const device = deviceOf({ name: 'wasm', simd: 'plain' } as Backend);
+  const device = deviceOf({ name: 'wasm', simd: 'plain', threads: 1 } as Backend);
   assert.match(device, /^wasm plain, 1 thread, V8 \d+\.\d+/);
-  assert.is.not(device, deviceOf({ name: 'wasm', simd: 'relaxed' } as Backend));
+  assert.is.not(device, deviceOf({ name: 'wasm', simd: 'relaxed', threads: 1 } as Backend));
 });
 
 test('work: positions × vectors, blocks of rows, bytes of panels', () => {
@@ -200,7 +200,7 @@ test('work: positions × vectors, blocks of rows, bytes of panels', () => {
 test('rates are found from times, and stay near where they began as long as little is known', () => {
   const kernel = parseKernel('f32_csr_spmm_1x32'), first = usualRates(kernel), real: Rates = [first[0] * 1.7, first[1] * 0.6, first[2] * 2];
   const random = randomFrom(1, 'works'), fit = new Fit(first);
-  const draw = (): Work => ({ positions: 1e5 * (random.next() + 0.01), rows: 3000 * random.next(), packed: 3e5 * random.next() });
+  const draw = (): Effort => ({ positions: 1e5 * (random.next() + 0.01), rows: 3000 * random.next(), packed: 3e5 * random.next() });
   const works = Array.from({ length: 50 }, draw);
   const off = (): number => works.reduce((sum, work) => sum + Math.abs(msOf(fit.rates, work) / msOf(real, work) - 1), 0) / works.length;
   const before = off();

@@ -70,7 +70,9 @@ const wrongOptions: readonly (readonly [Record<string, unknown>, ErrorKind, RegE
   [{ tuneBudgetMs: -1 }, 'argument', /tuneBudgetMs/], [{ wasm: { simd: 'avx' } } as never, 'argument', /plain, relaxed/],
   [{ wasm: { module: {} } } as never, 'argument', /WebAssembly.Module/], [{ tuning: { a: 'b' } } as never, 'argument', /tuning/],
   [{ removeDead: 'no' } as never, 'argument', /removeDead.*true or false/],
-  [{ tune: 'guess' }, 'argument', /measure, predict/], [{ threads: 4 }, 'unsupported', /threads/],
+  [{ tune: 'guess' }, 'argument', /measure, predict/], [{ threads: 0 }, 'argument', /'auto' or a whole number/],
+  [{ threads: 1.5 }, 'argument', /threads/],
+  [{ threads: 'all' } as never, 'argument', /threads/], [{ wasm: { worker: 7 } } as never, 'argument', /worker/],
 ];
 for (const [options, kind, text] of wrongOptions) {
   test(`the options ${JSON.stringify(options)} are refused`, () => refused(() => open(network(), options as SessionOptions), kind, text));
