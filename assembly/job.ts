@@ -146,10 +146,19 @@ export class WindowJob {
   multiplier: u32;
   outHeight: u32;
   outWidth: u32;
-  /** Bytes of a step down of one output row. */
-  rowStep: usize;
-  taps: u32;
-  /** u32 [taps] byte offsets, f32 [channels][taps] weights, f32 [channels] bias or 0. */
+  /** Rows of a plane, bytes of one, and rows above the image that the first output row reaches. */
+  height: u32;
+  rowBytes: usize;
+  top: u32;
+  /** depthwise_3x3, depthwise_5x5: pixels left of the image that the first output pixel reaches. */
+  left: u32;
+  strideY: u32;
+  dilationY: u32;
+  kernelHeight: u32;
+  kernelWidth: u32;
+  /** depthwise_3x3, depthwise_5x5: i32 [kernelWidth][outWidth], −1 where the tap of an output pixel lies on the image, else 0. */
+  masks: usize;
+  /** u32 [taps] byte offsets from where the window begins, f32 [channels][taps] weights, f32 [channels] bias or 0. */
   offsets: usize;
   weights: usize;
   bias: usize;

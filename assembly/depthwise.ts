@@ -1,0 +1,182 @@
+import { WindowJob } from './job';
+import { finish } from './epilogue';
+import { clamp, madd, zero } from './simd';
+
+// Depthwise convolution with a window of 3x3 or 5x5, straight from planes as they are. A column of four pixels walks down
+// the plane: each input row is loaded once and goes into all output rows it belongs to, whose sums stay in registers.
+// What lies left and right of the image is masked away, rows above and below are left out. The last column lies
+// over the one before, so that nothing is written past a row.
+
+/** c[0..3] = clamp(sum + residual). */
+// @ts-ignore: decorator
+@inline
+function put(job: WindowJob, c: usize, sum: v128): void {
+  // Bounds come from memory: registers hold the weights.
+  const at = changetype<usize>(job);
+  finish(c, sum, job.residual, v128.load32_splat(at, offsetof<WindowJob>('min')), v128.load32_splat(at, offsetof<WindowJob>('max')));
+}
+
+// @ts-ignore: decorator
+@inline
+function masked(x: v128, mask: usize): v128 { return v128.and(x, v128.load(mask)); }
+
+/** Four pixels that a tap reads, zero where they lie outside. */
+// @ts-ignore: decorator
+@inline
+function tap(at: usize, mask: usize, edge: bool): v128 { return edge ? masked(v128.load(at), mask) : v128.load(at); }
+
+/** What stands in for a bias that is absent. */
+const ZERO = memory.data<f32>([0]);
+
+// @ts-ignore: decorator
+@inline
+function biasAt(bias: usize): v128 { return bias ? v128.load32_splat(bias) : zero(); }
+
+/** Four pixels from `at` on of all output rows, stride 1. Each input row ends the upper of two sums, goes on with the lower and begins the next. */
+// @ts-ignore: decorator
+@inline
+function column3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32, edge: bool): void {
+  const w0 = v128.load32_splat(weights), w1 = v128.load32_splat(weights, 4), w2 = v128.load32_splat(weights, 8);
+  const w3 = v128.load32_splat(weights, 12), w4 = v128.load32_splat(weights, 16), w5 = v128.load32_splat(weights, 20);
+  const w6 = v128.load32_splat(weights, 24), w7 = v128.load32_splat(weights, 28), w8 = v128.load32_splat(weights, 32);
+  const outRow = <usize>job.outWidth << 2, left = job.masks + (<usize>at << 2), right = left + outRow * 2, rowBytes = job.rowBytes;
+  const lo = f32x4.splat(job.min), hi = f32x4.splat(job.max);
+  let row = src + (<usize>at - <usize>job.left << 2), out = dst + (<usize>at << 2), ending = job.height + job.top - 2;
+  const rest = job.outHeight > ending;
+  let x = v128.load32_splat(bias), y = x, a: v128, b: v128, c: v128;
+  if (!job.top) {
+    a = tap(row, left, edge); b = v128.load(row, 4); c = tap(row + 8, right, edge); row += rowBytes;
+    y = madd(c, w2, madd(b, w1, madd(a, w0, y)));
+  }
+  a = tap(row, left, edge); b = v128.load(row, 4); c = tap(row + 8, right, edge); row += rowBytes;
+  y = f32x4.add(y, madd(c, w5, madd(b, w4, f32x4.mul(a, w3))));
+  x = madd(c, w2, madd(b, w1, madd(a, w0, x)));
+  for (; ending > 0; ending -= 2) {
+    a = tap(row, left, edge); b = v128.load(row, 4); c = tap(row + 8, right, edge); row += rowBytes;
+    v128.store(out, clamp(f32x4.add(y, madd(c, w8, madd(b, w7, f32x4.mul(a, w6)))), lo, hi)); out += outRow;
+    x = f32x4.add(x, madd(c, w5, madd(b, w4, f32x4.mul(a, w3))));
+    y = madd(c, w2, madd(b, w1, madd(a, w0, v128.load32_splat(bias))));
+    if (ending == 1) { y = x; break; }
+    a = tap(row, left, edge); b = v128.load(row, 4); c = tap(row + 8, right, edge); row += rowBytes;
+    v128.store(out, clamp(f32x4.add(x, madd(c, w8, madd(b, w7, f32x4.mul(a, w6)))), lo, hi)); out += outRow;
+    y = f32x4.add(y, madd(c, w5, madd(b, w4, f32x4.mul(a, w3))));
+    x = madd(c, w2, madd(b, w1, madd(a, w0, v128.load32_splat(bias))));
+    if (ending == 2) { break; }
+  }
+  if (rest) v128.store(out, clamp(y, lo, hi));
+}
+
+function inner3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
+  column3x3(job, src, dst, weights, bias, at, false);
+}
+
+function edge3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
+  column3x3(job, src, dst, weights, bias, at, true);
+}
+
+/** The same with strides 2: every other pixel of every other row. An output row ends with the input row that begins the next. */
+function column3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
+  const w0 = v128.load32_splat(weights), w1 = v128.load32_splat(weights, 4), w2 = v128.load32_splat(weights, 8);
+  const w3 = v128.load32_splat(weights, 12), w4 = v128.load32_splat(weights, 16), w5 = v128.load32_splat(weights, 20);
+  const w6 = v128.load32_splat(weights, 24), w7 = v128.load32_splat(weights, 28), w8 = v128.load32_splat(weights, 32);
+  const outRow = <usize>job.outWidth << 2, left = job.masks + (<usize>at << 2), right = left + outRow * 2, b = biasAt(bias);
+  const rowBytes = job.rowBytes, height = job.height, outHeight = <i32>job.outHeight;
+  let r = -<u32>(1 - job.top), x = b, o = <i32>r;
+  let row = src + <usize>r * rowBytes + (<usize>at * 2 - <usize>job.left << 2), out = dst + (<usize>at << 2);
+  for (; o < outHeight; ++o, r += 2, row += rowBytes * 2) {
+    let z = b;
+    if (r < height) {
+      const p = v128.load(row), q = v128.load(row, 16);
+      x = madd(masked(v128.shuffle<i32>(p, q, 0, 2, 4, 6), left), w3, x);
+      x = madd(v128.shuffle<i32>(p, q, 1, 3, 5, 7), w4, x);
+      x = madd(masked(v128.shuffle<i32>(v128.load(row, 8), v128.load(row, 24), 0, 2, 4, 6), right), w5, x);
+    }
+    if (r + 1 < height) {
+      const below = row + rowBytes, p = v128.load(below), q = v128.load(below, 16);
+      let a = masked(v128.shuffle<i32>(p, q, 0, 2, 4, 6), left);
+      x = madd(a, w6, x); z = madd(a, w0, z); a = v128.shuffle<i32>(p, q, 1, 3, 5, 7);
+      x = madd(a, w7, x); z = madd(a, w1, z); a = masked(v128.shuffle<i32>(v128.load(below, 8), v128.load(below, 24), 0, 2, 4, 6), right);
+      x = madd(a, w8, x); z = madd(a, w2, z);
+    }
+    if (o >= 0) { put(job, out, x); out += outRow; }
+    x = z;
+  }
+}
+
+/** A window of five by five, stride 1, over two columns: the sums of five output rows, the uppermost first. */
+function columns5x5(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
+  const next = min(at + 4, job.outWidth - 4), gap = <usize>(next - at) << 2, b = biasAt(bias);
+  const rowBytes = job.rowBytes, outRow = <usize>job.outWidth << 2, early: u32 = 4 - job.top, rows = min(job.height, job.outHeight + early);
+  const masks = job.masks + (<usize>at << 2);
+  let row = src + (<usize>at - <usize>job.left << 2), out = dst + (<usize>at << 2);
+  const end = out + <usize>job.outHeight * outRow;
+  let r0 = b, r1 = b, r2 = b, r3 = b, s0 = b, s1 = b, s2 = b, s3 = b;
+  for (let r: u32 = 0; r < rows; ++r, row += rowBytes) {
+    let r4 = b, s4 = b, mask = masks;
+    for (let w = weights, tap = row, stop = w + 20; w < stop; w += 4, tap += 4, mask += outRow) {
+      const x = masked(v128.load(tap), mask), y = masked(v128.load(tap + gap), mask + gap);
+      let v = v128.load32_splat(w, 80);
+      r0 = madd(x, v, r0); s0 = madd(y, v, s0); v = v128.load32_splat(w, 60);
+      r1 = madd(x, v, r1); s1 = madd(y, v, s1); v = v128.load32_splat(w, 40);
+      r2 = madd(x, v, r2); s2 = madd(y, v, s2); v = v128.load32_splat(w, 20);
+      r3 = madd(x, v, r3); s3 = madd(y, v, s3); v = v128.load32_splat(w);
+      r4 = madd(x, v, r4); s4 = madd(y, v, s4);
+    }
+    if (r >= early) { put(job, out, r0); put(job, out + gap, s0); out += outRow; }
+    r0 = r1; r1 = r2; r2 = r3; r3 = r4;
+    s0 = s1; s1 = s2; s2 = s3; s3 = s4;
+  }
+  for (; out < end; out += outRow) {
+    put(job, out, r0); put(job, out + gap, s0);
+    r0 = r1; r1 = r2; r2 = r3; r3 = b;
+    s0 = s1; s1 = s2; s2 = s3; s3 = b;
+  }
+}
+
+/** All channels, column by column. A column kernel is called once for four or eight pixels of the whole plane. */
+// @ts-ignore: decorator
+@inline
+export function columns<C extends Column>(at: usize): void {
+  const job = changetype<WindowJob>(at), column = changetype<C>(0);
+  const last = job.outWidth - 4, outPlane = <usize>(job.outHeight * job.outWidth) << 2;
+  let src = job.src, dst = job.dst, weights = job.weights, bias = job.bias ? job.bias : ZERO;
+  for (let channel: u32 = 0, used: u32 = 0; channel < job.channels; ++channel) {
+    if (used == job.multiplier) { used = 0; src += job.srcPlane; }
+    ++used;
+    for (let x: u32 = 0; x < job.outWidth; x += column.pixels()) column.down(job, src, dst, weights, bias, min(x, last));
+    dst += outPlane;
+    weights += column.weightBytes();
+    if (job.bias) bias += 4;
+  }
+}
+
+@unmanaged
+abstract class Column {}
+
+@unmanaged @final
+class Of3x3 extends Column {
+  @inline pixels(): u32 { return 4; }
+  @inline weightBytes(): usize { return 36; }
+  @inline down(job: WindowJob, src: usize, dst: usize, w: usize, bias: usize, x: u32): void {
+    if (x < job.left || x + 6 - job.left > <u32>(job.rowBytes >> 2)) edge3x3(job, src, dst, w, bias, x);
+    else inner3x3(job, src, dst, w, bias, x);
+  }
+}
+
+@unmanaged @final
+class Of3x3by2 extends Column {
+  @inline pixels(): u32 { return 4; }
+  @inline weightBytes(): usize { return 36; }
+  @inline down(job: WindowJob, src: usize, dst: usize, w: usize, bias: usize, x: u32): void { column3x3by2(job, src, dst, w, bias, x); }
+}
+
+@unmanaged @final
+class Of5x5 extends Column {
+  @inline pixels(): u32 { return 8; }
+  @inline weightBytes(): usize { return 100; }
+  @inline down(job: WindowJob, src: usize, dst: usize, w: usize, bias: usize, x: u32): void { columns5x5(job, src, dst, w, bias, x); }
+}
+
+export function slide3x3(at: usize): void { columns<Of3x3>(at); }
+export function slide3x3by2(at: usize): void { columns<Of3x3by2>(at); }
+export function slide5x5(at: usize): void { columns<Of5x5>(at); }
