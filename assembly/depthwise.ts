@@ -74,33 +74,56 @@ function edge3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: u
   column3x3(job, src, dst, weights, bias, at, true);
 }
 
-/** The same with strides 2: every other pixel of every other row. An output row ends with the input row that begins the next. */
-function column3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
+/** The same with strides 2: of eight pixels and one more, every other. An output row ends with the input row that begins the next. */
+// @ts-ignore: decorator
+@inline
+function column3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32, edge: bool): void {
   const w0 = v128.load32_splat(weights), w1 = v128.load32_splat(weights, 4), w2 = v128.load32_splat(weights, 8);
   const w3 = v128.load32_splat(weights, 12), w4 = v128.load32_splat(weights, 16), w5 = v128.load32_splat(weights, 20);
   const w6 = v128.load32_splat(weights, 24), w7 = v128.load32_splat(weights, 28), w8 = v128.load32_splat(weights, 32);
-  const outRow = <usize>job.outWidth << 2, left = job.masks + (<usize>at << 2), right = left + outRow * 2, b = biasAt(bias);
-  const rowBytes = job.rowBytes, height = job.height, outHeight = <i32>job.outHeight;
-  let r = -<u32>(1 - job.top), x = b, o = <i32>r;
-  let row = src + <usize>r * rowBytes + (<usize>at * 2 - <usize>job.left << 2), out = dst + (<usize>at << 2);
-  for (; o < outHeight; ++o, r += 2, row += rowBytes * 2) {
-    let z = b;
-    if (r < height) {
-      const p = v128.load(row), q = v128.load(row, 16);
-      x = madd(masked(v128.shuffle<i32>(p, q, 0, 2, 4, 6), left), w3, x);
-      x = madd(v128.shuffle<i32>(p, q, 1, 3, 5, 7), w4, x);
-      x = madd(masked(v128.shuffle<i32>(v128.load(row, 8), v128.load(row, 24), 0, 2, 4, 6), right), w5, x);
-    }
-    if (r + 1 < height) {
-      const below = row + rowBytes, p = v128.load(below), q = v128.load(below, 16);
-      let a = masked(v128.shuffle<i32>(p, q, 0, 2, 4, 6), left);
-      x = madd(a, w6, x); z = madd(a, w0, z); a = v128.shuffle<i32>(p, q, 1, 3, 5, 7);
-      x = madd(a, w7, x); z = madd(a, w1, z); a = masked(v128.shuffle<i32>(v128.load(below, 8), v128.load(below, 24), 0, 2, 4, 6), right);
-      x = madd(a, w8, x); z = madd(a, w2, z);
-    }
-    if (o >= 0) { put(job, out, x); out += outRow; }
-    x = z;
+  const outRow = <usize>job.outWidth << 2, left = job.masks + (<usize>at << 2), right = left + outRow * 2, rowBytes = job.rowBytes;
+  const lo = f32x4.splat(job.min), hi = f32x4.splat(job.max), top = job.top, pairs = job.height + top - 1 >> 1;
+  let row = src + (<usize>at * 2 - <usize>job.left << 2), out = dst + (<usize>at << 2), x = v128.load32_splat(bias);
+  const stop = out + <usize>pairs * outRow, end = out + <usize>job.outHeight * outRow;
+  let p: v128, q: v128, a: v128, b: v128, c: v128;
+  if (!top) {
+    p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q); c = masked(shifted(a, row), right);
+    x = madd(c, w2, madd(b, w1, madd(a, w0, x))); row += rowBytes;
   }
+  for (; out < stop; out += outRow) {
+    p = v128.load(row); q = v128.load(row, 16); a = evens(p, q); b = odds(p, q); c = shifted(a, row); row += rowBytes;
+    if (edge) { a = masked(a, left); c = masked(c, right); }
+    x = f32x4.add(x, madd(c, w5, madd(b, w4, f32x4.mul(a, w3))));
+    p = v128.load(row); q = v128.load(row, 16); a = evens(p, q); b = odds(p, q); c = shifted(a, row); row += rowBytes;
+    if (edge) { a = masked(a, left); c = masked(c, right); }
+    v128.store(out, clamp(f32x4.add(x, madd(c, w8, madd(b, w7, f32x4.mul(a, w6)))), lo, hi));
+    x = madd(c, w2, madd(b, w1, madd(a, w0, v128.load32_splat(bias))));
+  }
+  if (out >= end) return;
+  if ((pairs << 1) + 1 - top < job.height) {
+    p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q); c = masked(shifted(a, row), right);
+    x = madd(c, w5, madd(b, w4, madd(a, w3, x)));
+  }
+  v128.store(out, clamp(x, lo, hi));
+}
+
+// @ts-ignore: decorator
+@inline
+function evens(p: v128, q: v128): v128 { return v128.shuffle<i32>(p, q, 0, 2, 4, 6); }
+// @ts-ignore: decorator
+@inline
+function odds(p: v128, q: v128): v128 { return v128.shuffle<i32>(p, q, 1, 3, 5, 7); }
+/** The even pixels from the second on. */
+// @ts-ignore: decorator
+@inline
+function shifted(even: v128, row: usize): v128 { return v128.shuffle<i32>(even, v128.load(row, 32), 1, 2, 3, 4); }
+
+function inner3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
+  column3x3by2(job, src, dst, weights, bias, at, false);
+}
+
+function edge3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
+  column3x3by2(job, src, dst, weights, bias, at, true);
 }
 
 /** A window of five by five, stride 1, over two columns: the sums of five output rows, the uppermost first. */
@@ -167,7 +190,10 @@ class Of3x3 extends Column {
 class Of3x3by2 extends Column {
   @inline pixels(): u32 { return 4; }
   @inline weightBytes(): usize { return 36; }
-  @inline down(job: WindowJob, src: usize, dst: usize, w: usize, bias: usize, x: u32): void { column3x3by2(job, src, dst, w, bias, x); }
+  @inline down(job: WindowJob, src: usize, dst: usize, w: usize, bias: usize, x: u32): void {
+    if (x * 2 < job.left || x * 2 + 9 - job.left > <u32>(job.rowBytes >> 2)) edge3x3by2(job, src, dst, w, bias, x);
+    else inner3x3by2(job, src, dst, w, bias, x);
+  }
 }
 
 @unmanaged @final
