@@ -1,20 +1,10 @@
 import { WindowJob } from './job';
-import { finish } from './epilogue';
-import { clamp, madd, zero } from './simd';
+import { clamp, evens, madd, odds, shifted } from './simd';
 
 // Depthwise convolution with a window of 3x3 or 5x5, straight from planes as they are. A column of four pixels walks down
 // the plane: each input row is loaded once and goes into all output rows it belongs to, whose sums stay in registers.
 // What lies left and right of the image is masked away, rows above and below are left out. The last column lies
 // over the one before, so that nothing is written past a row.
-
-/** c[0..3] = clamp(sum + residual). */
-// @ts-ignore: decorator
-@inline
-function put(job: WindowJob, c: usize, sum: v128): void {
-  // Bounds come from memory: registers hold the weights.
-  const at = changetype<usize>(job);
-  finish(c, sum, job.residual, v128.load32_splat(at, offsetof<WindowJob>('min')), v128.load32_splat(at, offsetof<WindowJob>('max')));
-}
 
 // @ts-ignore: decorator
 @inline
@@ -28,11 +18,10 @@ function tap(at: usize, mask: usize, edge: bool): v128 { return edge ? masked(v1
 /** What stands in for a bias that is absent. */
 const ZERO = memory.data<f32>([0]);
 
-// @ts-ignore: decorator
-@inline
-function biasAt(bias: usize): v128 { return bias ? v128.load32_splat(bias) : zero(); }
-
-/** Four pixels from `at` on of all output rows, stride 1. Each input row ends the upper of two sums, goes on with the lower and begins the next. */
+/**
+ * Four pixels from `at` on of all output rows, stride 1. Each input row ends the upper of two sums, goes on with the lower
+ * one and begins the next. Products of a row are summed before they join the older sums: chains of additions stay short.
+ */
 // @ts-ignore: decorator
 @inline
 function column3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32, edge: bool): void {
@@ -75,9 +64,7 @@ function edge3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: u
 }
 
 /** The same with strides 2: of eight pixels and one more, every other. An output row ends with the input row that begins the next. */
-// @ts-ignore: decorator
-@inline
-function column3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32, edge: bool): void {
+function column3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
   const w0 = v128.load32_splat(weights), w1 = v128.load32_splat(weights, 4), w2 = v128.load32_splat(weights, 8);
   const w3 = v128.load32_splat(weights, 12), w4 = v128.load32_splat(weights, 16), w5 = v128.load32_splat(weights, 20);
   const w6 = v128.load32_splat(weights, 24), w7 = v128.load32_splat(weights, 28), w8 = v128.load32_splat(weights, 32);
@@ -87,50 +74,33 @@ function column3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, bi
   const stop = out + <usize>pairs * outRow, end = out + <usize>job.outHeight * outRow;
   let p: v128, q: v128, a: v128, b: v128, c: v128;
   if (!top) {
-    p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q); c = masked(shifted(a, row), right);
+    p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q);
+    c = masked(shifted(a, v128.load(row, 32)), right);
     x = madd(c, w2, madd(b, w1, madd(a, w0, x))); row += rowBytes;
   }
   for (; out < stop; out += outRow) {
-    p = v128.load(row); q = v128.load(row, 16); a = evens(p, q); b = odds(p, q); c = shifted(a, row); row += rowBytes;
-    if (edge) { a = masked(a, left); c = masked(c, right); }
+    p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q);
+    c = masked(shifted(a, v128.load(row, 32)), right); row += rowBytes;
     x = f32x4.add(x, madd(c, w5, madd(b, w4, f32x4.mul(a, w3))));
-    p = v128.load(row); q = v128.load(row, 16); a = evens(p, q); b = odds(p, q); c = shifted(a, row); row += rowBytes;
-    if (edge) { a = masked(a, left); c = masked(c, right); }
+    p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q);
+    c = masked(shifted(a, v128.load(row, 32)), right); row += rowBytes;
     v128.store(out, clamp(f32x4.add(x, madd(c, w8, madd(b, w7, f32x4.mul(a, w6)))), lo, hi));
     x = madd(c, w2, madd(b, w1, madd(a, w0, v128.load32_splat(bias))));
   }
   if (out >= end) return;
   if ((pairs << 1) + 1 - top < job.height) {
-    p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q); c = masked(shifted(a, row), right);
+    p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q);
+    c = masked(shifted(a, v128.load(row, 32)), right);
     x = madd(c, w5, madd(b, w4, madd(a, w3, x)));
   }
   v128.store(out, clamp(x, lo, hi));
 }
 
-// @ts-ignore: decorator
-@inline
-function evens(p: v128, q: v128): v128 { return v128.shuffle<i32>(p, q, 0, 2, 4, 6); }
-// @ts-ignore: decorator
-@inline
-function odds(p: v128, q: v128): v128 { return v128.shuffle<i32>(p, q, 1, 3, 5, 7); }
-/** The even pixels from the second on. */
-// @ts-ignore: decorator
-@inline
-function shifted(even: v128, row: usize): v128 { return v128.shuffle<i32>(even, v128.load(row, 32), 1, 2, 3, 4); }
-
-function inner3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
-  column3x3by2(job, src, dst, weights, bias, at, false);
-}
-
-function edge3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
-  column3x3by2(job, src, dst, weights, bias, at, true);
-}
-
 /** A window of five by five, stride 1, over two columns: the sums of five output rows, the uppermost first. */
 function columns5x5(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
-  const next = min(at + 4, job.outWidth - 4), gap = <usize>(next - at) << 2, b = biasAt(bias);
+  const next = min(at + 4, job.outWidth - 4), gap = <usize>(next - at) << 2, b = v128.load32_splat(bias);
   const rowBytes = job.rowBytes, outRow = <usize>job.outWidth << 2, early: u32 = 4 - job.top, rows = min(job.height, job.outHeight + early);
-  const masks = job.masks + (<usize>at << 2);
+  const masks = job.masks + (<usize>at << 2), lo = f32x4.splat(job.min), hi = f32x4.splat(job.max);
   let row = src + (<usize>at - <usize>job.left << 2), out = dst + (<usize>at << 2);
   const end = out + <usize>job.outHeight * outRow;
   let r0 = b, r1 = b, r2 = b, r3 = b, s0 = b, s1 = b, s2 = b, s3 = b;
@@ -145,12 +115,12 @@ function columns5x5(job: WindowJob, src: usize, dst: usize, weights: usize, bias
       r3 = madd(x, v, r3); s3 = madd(y, v, s3); v = v128.load32_splat(w);
       r4 = madd(x, v, r4); s4 = madd(y, v, s4);
     }
-    if (r >= early) { put(job, out, r0); put(job, out + gap, s0); out += outRow; }
+    if (r >= early) { v128.store(out, clamp(r0, lo, hi)); v128.store(out + gap, clamp(s0, lo, hi)); out += outRow; }
     r0 = r1; r1 = r2; r2 = r3; r3 = r4;
     s0 = s1; s1 = s2; s2 = s3; s3 = s4;
   }
   for (; out < end; out += outRow) {
-    put(job, out, r0); put(job, out + gap, s0);
+    v128.store(out, clamp(r0, lo, hi)); v128.store(out + gap, clamp(s0, lo, hi));
     r0 = r1; r1 = r2; r2 = r3; r3 = b;
     s0 = s1; s1 = s2; s2 = s3; s3 = b;
   }
@@ -190,10 +160,7 @@ class Of3x3 extends Column {
 class Of3x3by2 extends Column {
   @inline pixels(): u32 { return 4; }
   @inline weightBytes(): usize { return 36; }
-  @inline down(job: WindowJob, src: usize, dst: usize, w: usize, bias: usize, x: u32): void {
-    if (x * 2 < job.left || x * 2 + 9 - job.left > <u32>(job.rowBytes >> 2)) edge3x3by2(job, src, dst, w, bias, x);
-    else inner3x3by2(job, src, dst, w, bias, x);
-  }
+  @inline down(job: WindowJob, src: usize, dst: usize, w: usize, bias: usize, x: u32): void { column3x3by2(job, src, dst, w, bias, x); }
 }
 
 @unmanaged @final

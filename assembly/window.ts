@@ -1,6 +1,6 @@
 import { PadJob, WindowJob } from './job';
 import { pad } from './pack';
-import { clamp, madd, zero } from './simd';
+import { clamp, evens, madd, odds, shifted, zero } from './simd';
 
 // A window of any shape slid over one plane after the other: depthwise convolution and pooling. Up to 32 pixels of a row are
 // held in registers while the taps go by. Rows of taps above and below the image are left out; where the window
@@ -16,6 +16,7 @@ export class Weighted extends Tap {
   @inline weight(weights: usize): v128 { return v128.load32_splat(weights); }
   @inline take(sum: v128, x: v128, w: v128): v128 { return madd(x, w, sum); }
   @inline weightBytes(): usize { return 4; }
+  @inline widest(): usize { return 128; }
   @inline end(job: WindowJob, dst: usize, sum: v128, scale: usize): v128 {
     if (job.residual) sum = f32x4.add(sum, v128.load(dst + job.residual));
     return clamp(sum, f32x4.splat(job.min), f32x4.splat(job.max));
@@ -28,6 +29,7 @@ export class Largest extends Tap {
   @inline weight(weights: usize): v128 { return zero(); }
   @inline take(sum: v128, x: v128, w: v128): v128 { return f32x4.max(sum, x); }
   @inline weightBytes(): usize { return 0; }
+  @inline widest(): usize { return 64; }
   @inline end(job: WindowJob, dst: usize, sum: v128, scale: usize): v128 { return sum; }
 }
 
@@ -37,6 +39,7 @@ export class Total extends Tap {
   @inline weight(weights: usize): v128 { return zero(); }
   @inline take(sum: v128, x: v128, w: v128): v128 { return f32x4.add(sum, x); }
   @inline weightBytes(): usize { return 0; }
+  @inline widest(): usize { return 64; }
   @inline end(job: WindowJob, dst: usize, sum: v128, scale: usize): v128 { return f32x4.mul(sum, v128.load(dst + scale)); }
 }
 
@@ -101,10 +104,10 @@ function storePart(d: usize, x: v128, n: u32): void {
 function row<T extends Tap>(
   job: WindowJob, first: v128, offset: usize, end: usize, w: usize, s: usize, d: usize, scale: usize,
 ): void {
-  const width = <usize>job.outWidth << 2;
+  const width = <usize>job.outWidth << 2, policy = changetype<T>(0);
   for (let x: usize = 0; x < width;) {
     const left = width - x;
-    if (left > 64 && width >= 128) {
+    if (policy.widest() > 64 && left > 64 && width >= 128) {
       x = min(x, width - 128);
       strip<T>(job, first, offset, end, w, s + x, d + x, scale, 8);
       x += 128;
@@ -148,5 +151,38 @@ export function slide<T extends Tap>(at: usize): void {
     }
     scale -= outPlane;
     weights += <usize>down * across * policy.weightBytes();
+  }
+}
+
+/**
+ * Pooling with a horizontal stride of two and two or three columns, from planes as they are: rows of the window are folded
+ * first, as whole vectors, then its columns. Four pixels of four or more, the last ones over those before.
+ */
+// @ts-ignore: decorator
+@inline
+export function halve<T extends Tap>(at: usize): void {
+  const job = changetype<WindowJob>(at), policy = changetype<T>(0), none = policy.first(0, 0);
+  const outRow = <usize>job.outWidth << 2, rowBytes = job.rowBytes, three = job.kernelWidth > 2;
+  let src = job.src, d = job.dst, scale = job.scale - d;
+  for (let channel: u32 = 0; channel < job.channels; ++channel, src += job.srcPlane) {
+    for (let o: u32 = 0; o < job.outHeight; ++o, d += outRow) {
+      const y = <i32>(o * job.strideY - job.top), from = max(y, 0), to = min(y + <i32>job.kernelHeight, <i32>job.height);
+      const first = src + <usize>from * rowBytes - (<usize>job.left << 2), last = src + <usize>to * rowBytes - (<usize>job.left << 2);
+      for (let next: usize = 0; next < outRow; next += 16) {
+        const x = min(next, outRow - 16), masks = job.masks + x;
+        let u = none, v = none, w = none;
+        for (let row = first + x * 2, end = last + x * 2; row < end; row += rowBytes) {
+          u = policy.take(u, v128.load(row), none); v = policy.take(v, v128.load(row, 16), none);
+          w = policy.take(w, v128.load(row, 32), none);
+        }
+        const even = evens(u, v);
+        let sum = policy.take(
+          v128.bitselect(even, none, v128.load(masks)), v128.bitselect(odds(u, v), none, v128.load(masks + outRow)), none,
+        );
+        if (three) sum = policy.take(sum, v128.bitselect(shifted(even, w), none, v128.load(masks + outRow * 2)), none);
+        v128.store(d + x, policy.end(job, d + x, sum, scale));
+      }
+    }
+    scale -= outRow * job.outHeight;
   }
 }

@@ -9,6 +9,9 @@ const channels = 3;
 
 type Plain = (taps: readonly number[], weights: readonly number[], bias: number) => number;
 const sum: Plain = (taps, weights, bias) => taps.reduce((total, x, i) => total + x * weights[i], bias);
+const largest: Plain = (taps) => Math.max(...taps);
+/** With the factors of the test. */
+const mean: Plain = (taps) => taps.reduce((total, x) => total + x, 0) / 4;
 
 interface Kind {
   readonly kernel: string;
@@ -23,17 +26,29 @@ interface Kind {
 const kinds: readonly Kind[] = [
   { kernel: 'f32_depthwise', plain: sum, size: 3, stride: 1 },
   { kernel: 'f32_depthwise', plain: sum, size: 5, stride: 1 },
-  { kernel: 'f32_maxpool', plain: (taps) => Math.max(...taps), size: 3, stride: 1 },
-  { kernel: 'f32_sumpool', plain: (taps) => taps.reduce((total, x) => total + x, 0) / 4, size: 3, stride: 1, scale: 1 / 4 },
+  { kernel: 'f32_maxpool', plain: largest, size: 3, stride: 1 },
+  { kernel: 'f32_sumpool', plain: mean, size: 3, stride: 1, scale: 1 / 4 },
+  { kernel: 'f32_maxpool_strided', plain: largest, size: 2, stride: 2, masks: true },
+  { kernel: 'f32_maxpool_strided', plain: largest, size: 3, stride: 2, masks: true },
+  { kernel: 'f32_sumpool_strided', plain: mean, size: 2, stride: 2, scale: 1 / 4, masks: true },
+  { kernel: 'f32_sumpool_strided', plain: mean, size: 3, stride: 2, scale: 1 / 4, masks: true },
   { kernel: 'f32_depthwise_3x3', plain: sum, size: 3, stride: 1, masks: true },
   { kernel: 'f32_depthwise_strided_3x3', plain: sum, size: 3, stride: 2, masks: true },
   { kernel: 'f32_depthwise_5x5', plain: sum, size: 5, stride: 1, masks: true },
 ];
 
-interface Geometry { readonly outWidth: number; readonly height: number; readonly top: number; readonly left: number; readonly below: number }
+interface Geometry {
+  readonly outWidth: number;
+  readonly height: number;
+  readonly top: number;
+  readonly left: number;
+  readonly below: number;
+}
+
+interface Image extends Geometry { readonly width: number; readonly outHeight: number; readonly image: Float32Array }
 
 /** What one kernel must give for an image: taps outside are left out. */
-function expected({ size, stride, plain }: Kind, g: Geometry & { width: number; outHeight: number }, image: Float32Array, weights: Float32Array) {
+function expected({ size, stride, plain }: Kind, { image, ...g }: Image, weights: Float32Array): number[] {
   const want: number[] = [];
   for (let c = 0; c < channels; c++) {
     for (let y = 0; y < g.outHeight; y++) {
@@ -66,11 +81,12 @@ function check(bench: Bench, kind: Kind, g: Geometry): void {
   });
   const offsets = Uint32Array.from({ length: size * size }, (_, tap) => (Math.floor(tap / size) * width + (tap % size)) * 4);
   const got = bench.run(channels * area, (dst) => {
-    const [src, packed, biases] = [image, weights, Float32Array.from({ length: channels }, (_, c) => bias(c))].map((data) => bench.input(data));
+    const allBiases = Float32Array.from({ length: channels }, (_, c) => bias(c));
+    const [src, packed, biases] = [image, weights, allBiases].map((data) => bench.input(data));
     const factors = scale ? bench.input(new Float32Array(area).fill(scale)) : 0;
     const common = {
-      srcPlane: height * width * 4, multiplier: 1, outHeight, outWidth, height, rowBytes: width * 4, top, left, strideY: stride, dilationY: 1,
-      kernelHeight: size, kernelWidth: size, masks: bench.input(masks), offsets: bench.input(offsets), scale: factors,
+      srcPlane: height * width * 4, multiplier: 1, outHeight, outWidth, height, rowBytes: width * 4, top, left,
+      strideY: stride, dilationY: 1, kernelHeight: size, kernelWidth: size, masks: bench.input(masks), offsets: bench.input(offsets), scale: factors,
       min: -Infinity, max: Infinity,
     };
     // The last channel first: a plane that was written too far would show in the one after it.
@@ -81,7 +97,7 @@ function check(bench: Bench, kind: Kind, g: Geometry): void {
       },
     }));
   }, where);
-  expected(kind, { ...g, width, outHeight }, image, weights).forEach((want, at) => {
+  expected(kind, { ...g, width, outHeight, image }, weights).forEach((want, at) => {
     if (!(Math.abs(got[at] - want) <= 1e-5)) assert.unreachable(`${where} [${at}]: expected ${want}, got ${got[at]}`);
   });
 }
@@ -94,7 +110,9 @@ for (const simd of probe()) {
       for (let outWidth = kind.masks ? 4 : 1; outWidth <= 40; outWidth++) {
         for (const left of pads) {
           if ((outWidth - 1) * kind.stride + kind.size - 2 * left < 1) continue;
-          for (const height of [5, 6, 9]) for (const top of [0, 1]) check(bench, kind, { outWidth, height, top, left, below: (height + left) % 2 });
+          for (const height of [5, 6, 9]) {
+            for (const top of [0, 1]) check(bench, kind, { outWidth, height, top, left, below: (height + left) % 2 });
+          }
         }
       }
     });

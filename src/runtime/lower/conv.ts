@@ -105,7 +105,7 @@ function commonFields(w: Window, src: number): Record<string, FieldValue> {
 }
 
 /** Planes are read as they are; a mask for each tap of a row says which of its pixels lie on the image. */
-function directFields(ctx: Context, w: Window, src: number): Record<string, FieldValue> {
+export function directFields(ctx: Context, w: Window, src: number): Record<string, FieldValue> {
   const masks = Int32Array.from({ length: w.kernel[1] * w.out[1] }, (_, i) => {
     const x = (i % w.out[1]) * w.strides[1] + Math.floor(i / w.out[1]) - w.pads[1];
     return x >= 0 && x < w.in[1] ? -1 : 0;
