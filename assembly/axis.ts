@@ -75,7 +75,9 @@ function softmaxLine(x: usize, y: usize, n: u32, step: usize): void {
   let sum = lanes(sum4, false);
   for (; i < end; i += step) { const e = exp1(load<f32>(x + i) - top); store<f32>(y + i, e); sum += e; }
   const factor: f32 = <f32>1 / sum;
-  for (i = 0; i < end; i += step) store<f32>(y + i, load<f32>(y + i) * factor);
+  const factors = f32x4.splat(factor);
+  for (i = 0; i < whole; i += 16) v128.store(y + i, f32x4.mul(v128.load(y + i), factors));
+  for (; i < end; i += step) store<f32>(y + i, load<f32>(y + i) * factor);
 }
 
 function exp1(x: f32): f32 { return f32x4.extract_lane(exp4(f32x4.splat(x)), 0); }

@@ -93,10 +93,12 @@ export interface WindowResults {
 
 function graphOf({ name, op, x, attrs = {}, constants = [], other }: Layer): Graph {
   const random = randomFrom(1, name), tensors = new Map<string, Tensor>();
-  const inputs = [{ name: 'x', type: 'float32' as const, dims: x }, ...(other ? [{ name: 'z', type: 'float32' as const, dims: other }] : [])];
+  const input = (own: string, dims: Shape) => ({ name: own, type: 'float32' as const, dims });
+  const inputs = [input('x', x), ...(other ? [input('z', other)] : [])];
   const names = constants.map((given, i) => {
     if (!given) return '';
-    tensors.set(`c${i}`, given instanceof Tensor ? given : new Tensor('float32', random.normals(new Float32Array(sizeOf(given)), 0.3), given));
+    const numbers = (shape: Shape): Tensor => new Tensor('float32', random.normals(new Float32Array(sizeOf(shape)), 0.3), shape);
+    tensors.set(`c${i}`, given instanceof Tensor ? given : numbers(given));
     return `c${i}`;
   });
   return {

@@ -86,8 +86,8 @@ function check(bench: Bench, kind: Kind, g: Geometry): void {
     const factors = scale ? bench.input(new Float32Array(area).fill(scale)) : 0;
     const common = {
       srcPlane: height * width * 4, multiplier: 1, outHeight, outWidth, height, rowBytes: width * 4, top, left,
-      strideY: stride, dilationY: 1, kernelHeight: size, kernelWidth: size, masks: bench.input(masks), offsets: bench.input(offsets), scale: factors,
-      min: -Infinity, max: Infinity,
+      strideY: stride, dilationY: 1, kernelHeight: size, kernelWidth: size,
+      masks: bench.input(masks), offsets: bench.input(offsets), scale: factors, min: -Infinity, max: Infinity,
     };
     // The last channel first: a plane that was written too far would show in the one after it.
     return Array.from({ length: channels }, (_, i) => channels - 1 - i).map((c) => ({

@@ -33,7 +33,8 @@ const halves = (w: Window): boolean =>
 
 const lowerPool = ({ kernel, value, scale }: Pool): Lower => (ctx: Context, op) => {
   if (op.node.outputs.length > 1 && op.node.outputs[1] || input(op, 0).type !== 'float32') return undefined;
-  const w = poolGeometry(op), [batch, channels] = input(op, 0).shape, count = batch * channels, name = halves(w) ? `${kernel}_strided` : kernel;
+  const w = poolGeometry(op), [batch, channels] = input(op, 0).shape;
+  const count = batch * channels, name = halves(w) ? `${kernel}_strided` : kernel;
   const build = (): Call[] => {
     const factors = scale ? ctx.upload(`${op.node.name}|scale|${w.out.join()}`, () => scale(op, w)) : 0;
     const src = ctx.address(op.node.inputs[0]);
