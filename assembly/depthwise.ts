@@ -101,7 +101,10 @@ function columns3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, b
   }
 }
 
-/** A window of five by five, stride 1, over two columns: the sums of five output rows, the uppermost first. */
+/**
+ * A window of five by five, stride 1, over two columns: the sums of five output rows, the uppermost first.
+ * Each weight lies in memory four times: to load it is one instruction, to load and repeat it two.
+ */
 function columns5x5(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, at: u32): void {
   const next = min(at + 4, job.outWidth - 4), gap = <usize>(next - at) << 2, b = v128.load32_splat(bias);
   const rowBytes = job.rowBytes, outRow = <usize>job.outWidth << 2, early: u32 = 4 - job.top, rows = min(job.height, job.outHeight + early);
@@ -111,13 +114,13 @@ function columns5x5(job: WindowJob, src: usize, dst: usize, weights: usize, bias
   let r0 = b, r1 = b, r2 = b, r3 = b, s0 = b, s1 = b, s2 = b, s3 = b;
   for (let r: u32 = 0; r < rows; ++r, row += rowBytes) {
     let r4 = b, s4 = b, mask = masks;
-    for (let w = weights, tap = row, stop = w + 20; w < stop; w += 4, tap += 4, mask += outRow) {
+    for (let w = weights, tap = row, stop = w + 80; w < stop; w += 16, tap += 4, mask += outRow) {
       const x = masked(v128.load(tap), mask), y = masked(v128.load(tap + gap), mask + gap);
-      let v = v128.load32_splat(w, 80);
-      r0 = madd(x, v, r0); s0 = madd(y, v, s0); v = v128.load32_splat(w, 60);
-      r1 = madd(x, v, r1); s1 = madd(y, v, s1); v = v128.load32_splat(w, 40);
-      r2 = madd(x, v, r2); s2 = madd(y, v, s2); v = v128.load32_splat(w, 20);
-      r3 = madd(x, v, r3); s3 = madd(y, v, s3); v = v128.load32_splat(w);
+      let v = v128.load(w, 320);
+      r0 = madd(x, v, r0); s0 = madd(y, v, s0); v = v128.load(w, 240);
+      r1 = madd(x, v, r1); s1 = madd(y, v, s1); v = v128.load(w, 160);
+      r2 = madd(x, v, r2); s2 = madd(y, v, s2); v = v128.load(w, 80);
+      r3 = madd(x, v, r3); s3 = madd(y, v, s3); v = v128.load(w);
       r4 = madd(x, v, r4); s4 = madd(y, v, s4);
     }
     if (r >= early) { v128.store(out, clamp(r0, lo, hi)); v128.store(out + gap, clamp(s0, lo, hi)); out += outRow; }
@@ -170,7 +173,7 @@ class Of3x3by2 extends Columns {
 
 @unmanaged @final
 class Of5x5 extends Columns {
-  @inline weightBytes(): usize { return 100; }
+  @inline weightBytes(): usize { return 400; }
   @inline plane(job: WindowJob, src: usize, dst: usize, w: usize, bias: usize): void {
     for (let x: u32 = 0; x < job.outWidth; x += 8) columns5x5(job, src, dst, w, bias, min(x, job.outWidth - 4));
   }

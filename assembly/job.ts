@@ -158,7 +158,10 @@ export class WindowJob {
   kernelWidth: u32;
   /** The same: i32 [kernelWidth][outWidth], −1 where the tap of an output pixel lies on the image, else 0. */
   masks: usize;
-  /** u32 [taps] byte offsets from where the window begins, f32 [channels][taps] weights, f32 [channels] bias or 0. */
+  /**
+   * u32 [taps] byte offsets from where the window begins, f32 [channels][taps] weights
+   * (depthwise_5x5: each four times), f32 [channels] bias or 0.
+   */
   offsets: usize;
   weights: usize;
   bias: usize;

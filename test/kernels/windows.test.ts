@@ -21,6 +21,8 @@ interface Kind {
   /** Reads planes as they are, with masks for what lies left and right of the image. */
   readonly masks?: true;
   readonly scale?: number;
+  /** How often each weight lies in memory; 1 when absent. */
+  readonly copies?: number;
 }
 
 const kinds: readonly Kind[] = [
@@ -34,7 +36,7 @@ const kinds: readonly Kind[] = [
   { kernel: 'f32_sumpool_strided', plain: mean, size: 3, stride: 2, scale: 1 / 4, masks: true },
   { kernel: 'f32_depthwise_3x3', plain: sum, size: 3, stride: 1, masks: true },
   { kernel: 'f32_depthwise_strided_3x3', plain: sum, size: 3, stride: 2, masks: true },
-  { kernel: 'f32_depthwise_5x5', plain: sum, size: 5, stride: 1, masks: true },
+  { kernel: 'f32_depthwise_5x5', plain: sum, size: 5, stride: 1, masks: true, copies: 4 },
 ];
 
 interface Geometry {
@@ -70,7 +72,7 @@ function expected({ size, stride, plain }: Kind, { image, ...g }: Image, weights
 const bias = (c: number): number => 0.1 + c / 8;
 
 function check(bench: Bench, kind: Kind, g: Geometry): void {
-  const { kernel, size, stride, scale } = kind, { outWidth, height, top, left, below } = g;
+  const { kernel, size, stride, scale, copies = 1 } = kind, { outWidth, height, top, left, below } = g;
   // The image ends where the last tap lies, or `left` pixels earlier.
   const width = (outWidth - 1) * stride + size - 2 * left, outHeight = Math.floor((height + top + below - size) / stride) + 1;
   const image = wave(channels * height * width, 1), weights = wave(channels * size * size, 2), area = outHeight * outWidth;
@@ -82,7 +84,8 @@ function check(bench: Bench, kind: Kind, g: Geometry): void {
   const offsets = Uint32Array.from({ length: size * size }, (_, tap) => (Math.floor(tap / size) * width + (tap % size)) * 4);
   const got = bench.run(channels * area, (dst) => {
     const allBiases = Float32Array.from({ length: channels }, (_, c) => bias(c));
-    const [src, packed, biases] = [image, weights, allBiases].map((data) => bench.input(data));
+    const repeated = Float32Array.from({ length: weights.length * copies }, (_, i) => weights[Math.floor(i / copies)]);
+    const [src, packed, biases] = [image, repeated, allBiases].map((data) => bench.input(data));
     const factors = scale ? bench.input(new Float32Array(area).fill(scale)) : 0;
     const common = {
       srcPlane: height * width * 4, multiplier: 1, outHeight, outWidth, height, rowBytes: width * 4, top, left,
@@ -93,7 +96,7 @@ function check(bench: Bench, kind: Kind, g: Geometry): void {
     return Array.from({ length: channels }, (_, i) => channels - 1 - i).map((c) => ({
       kernel, job: {
         ...common, channels: 1, src: src + c * height * width * 4, dst: dst + c * area * 4,
-        weights: packed + c * size * size * 4, bias: biases + c * 4,
+        weights: packed + c * size * size * 4 * copies, bias: biases + c * 4,
       },
     }));
   }, where);

@@ -82,13 +82,17 @@ function ownKernel(op: Operation, w: ConvWindow): string | undefined {
 
 function lowerDepthwise(ctx: Context, op: Operation, w: ConvWindow): Lowered {
   const { node } = op, own = ownKernel(op, w), kernel = own ?? 'f32_depthwise';
+  const data = op.inputs[1]!.value!.data as Float32Array, name = node.inputs[1];
+  const weights = (): number => (kernel === 'f32_depthwise_5x5'
+    ? ctx.upload(`${name}|fours`, () => Float32Array.from({ length: data.length * 4 }, (_, i) => data[i >> 2]))
+    : ctx.address(name));
   const build = (): Call[] => Array.from({ length: w.batch }, (_, image): Call => {
     const out = ctx.address(node.outputs[0]), residual = optional(ctx, op, 3);
     const src = ctx.address(node.inputs[0]) + image * w.inputs * pixels(w.in) * 4;
     const job = {
       ...(own ? directFields(ctx, w, src) : windowFields(ctx, w, { src })),
       dst: out + image * w.filters * pixels(w.out) * 4,
-      channels: w.filters, multiplier: w.filters / w.inputs, weights: ctx.address(node.inputs[1]), bias: optional(ctx, op, 2),
+      channels: w.filters, multiplier: w.filters / w.inputs, weights: weights(), bias: optional(ctx, op, 2),
       residual: residual ? (residual - out) >>> 0 : 0, ...clampOf(op),
     };
     return { kernel, job };
