@@ -1,6 +1,6 @@
 import { AxisJob, CopyJob, ResizeJob, ScatterJob } from './job';
 import { exp4 } from './pointwise';
-import { zero } from './simd';
+import { clamp, zero, zip } from './simd';
 
 // Reductions, softmax, copies, resizing and the scatter of a transposed convolution.
 
@@ -57,34 +57,29 @@ export function reduce(at: usize, largest: bool): void {
 /** Softmax over the middle axis: e^(x − max) / Σ. */
 export function softmax(at: usize): void {
   const job = changetype<AxisJob>(at);
-  const length = job.length, inner = job.inner, step = <usize>inner << 2, block = <usize>length * step;
+  const length = job.length, step = <usize>job.inner << 2, block = <usize>length * step;
   for (let o: u32 = 0; o < job.outer; ++o) {
     const x = job.x + <usize>o * block, y = job.y + <usize>o * block;
-    if (inner == 1) softmaxRow(x, y, length);
-    else for (let i: usize = 0; i < step; i += 4) softmaxColumn(x + i, y + i, length, step);
+    for (let i: usize = 0; i < step; i += 4) softmaxLine(x + i, y + i, length, step);
   }
 }
 
-function softmaxRow(x: usize, y: usize, n: u32): void {
-  const top = fold(x, n, true), shift = f32x4.splat(top), bytes = <usize>n << 2, whole = bytes & ~15;
-  let sum4 = zero(), i: usize = 0;
-  for (; i < whole; i += 16) { const e = exp4(f32x4.sub(v128.load(x + i), shift)); v128.store(y + i, e); sum4 = f32x4.add(sum4, e); }
+/** n numbers `step` bytes apart; neighbours go four at a time. */
+function softmaxLine(x: usize, y: usize, n: u32, step: usize): void {
+  const end = <usize>n * step, whole = step == 4 ? end & ~15 : 0;
+  let top: f32 = -Infinity, sum4 = zero(), i: usize = 0;
+  if (step == 4) top = fold(x, n, true);
+  else for (; i < end; i += step) top = max(top, load<f32>(x + i));
+  const shift = f32x4.splat(top);
+  for (i = 0; i < whole; i += 16) { const e = exp4(f32x4.sub(v128.load(x + i), shift)); v128.store(y + i, e); sum4 = f32x4.add(sum4, e); }
   let sum = lanes(sum4, false);
-  for (; i < bytes; i += 4) { const e = exp1(load<f32>(x + i) - top); store<f32>(y + i, e); sum += e; }
+  for (; i < end; i += step) { const e = exp1(load<f32>(x + i) - top); store<f32>(y + i, e); sum += e; }
   const factor: f32 = <f32>1 / sum;
-  for (i = 0; i < bytes; i += 4) store<f32>(y + i, load<f32>(y + i) * factor);
+  const factors = f32x4.splat(factor);
+  for (i = 0; i < whole; i += 16) v128.store(y + i, f32x4.mul(v128.load(y + i), factors));
+  for (; i < end; i += step) store<f32>(y + i, load<f32>(y + i) * factor);
 }
 
-function softmaxColumn(x: usize, y: usize, n: u32, step: usize): void {
-  let top: f32 = -Infinity, sum: f32 = 0;
-  for (let l: u32 = 0, at = x; l < n; ++l, at += step) top = max(top, load<f32>(at));
-  for (let l: u32 = 0, at: usize = 0; l < n; ++l, at += step) { const e = exp1(load<f32>(x + at) - top); store<f32>(y + at, e); sum += e; }
-  const factor: f32 = <f32>1 / sum;
-  for (let l: u32 = 0, at = y; l < n; ++l, at += step) store<f32>(at, load<f32>(at) * factor);
-}
-
-// @ts-ignore: decorator
-@inline
 function exp1(x: f32): f32 { return f32x4.extract_lane(exp4(f32x4.splat(x)), 0); }
 
 /** Six nested dimensions of 32-bit elements, rows of contiguous ones as whole vectors (never past the row's end). */
@@ -128,7 +123,8 @@ export function resize(at: usize): void {
         const a = v128.load(low + i);
         v128.store(between + i, f32x4.add(a, f32x4.mul(wy, f32x4.sub(v128.load(high + i), a))));
       }
-      for (let col: usize = 0; col < cols; col += 4) {
+      if (job.doubles) doubled(job, y, width);
+      else for (let col: usize = 0; col < cols; col += 4) {
         const left = load<f32>(between + <usize>load<u32>(colLow + col));
         store<f32>(y + col, left + load<f32>(colWeight + col) * (load<f32>(between + <usize>load<u32>(colHigh + col)) - left));
       }
@@ -137,9 +133,41 @@ export function resize(at: usize): void {
   }
 }
 
+/** Two columns from each of `between`, whose ends are repeated beyond them. */
+function doubled(job: ResizeJob, y: usize, width: usize): void {
+  const between = job.between, even = f32x4.splat(job.even), odd = f32x4.splat(job.odd);
+  store<f32>(between - 4, load<f32>(between));
+  store<f32>(between + width, load<f32>(between + width - 4));
+  for (let next: usize = 0; next < width; next += 16) {
+    const i = min(next, width - 16), x = v128.load(between + i);
+    const left = f32x4.sub(v128.load(between + i - 4), x), right = f32x4.sub(v128.load(between + i, 4), x);
+    zip(y + i * 2, f32x4.add(x, f32x4.mul(even, left)), f32x4.add(x, f32x4.mul(odd, right)));
+  }
+}
+
+/** Strides as long as the window, two columns wide: each output is one column entry. Width four or more. */
+function interleave(job: ScatterJob): void {
+  const width = <usize>job.width << 2, plane = width * job.height, lo = f32x4.splat(job.min), hi = f32x4.splat(job.max);
+  let column = job.columns, bias = job.bias;
+  for (let c: u32 = 0; c < job.channels; ++c, column += plane * 2 * job.kernelHeight) {
+    const b = bias ? v128.load32_splat(bias) : zero(), y = job.y + width * 2 * job.outHeight * c;
+    if (bias) bias += 4;
+    for (let row: usize = 0; row < job.outHeight; ++row) {
+      const s = column + row % job.kernelHeight * plane * 2 + row / job.kernelHeight * width, d = y + row * width * 2;
+      for (let next: usize = 0; next < width; next += 16) {
+        const i = min(next, width - 16);
+        zip(d + i * 2, clamp(f32x4.add(v128.load(s + i), b), lo, hi), clamp(f32x4.add(v128.load(s + plane + i), b), lo, hi));
+      }
+    }
+  }
+}
+
 /** col2im: every column entry is added where its tap falls; then bias and clamp. */
 export function scatter(at: usize): void {
   const job = changetype<ScatterJob>(at);
+  const tiles = job.strideX == 2 && job.kernelWidth == 2 && job.strideY == job.kernelHeight
+    && job.dilationX == 1 && job.dilationY == 1 && !job.top && !job.left;
+  if (tiles && job.width >= 4 && job.outWidth == job.width * 2 && job.outHeight == job.height * job.strideY) return interleave(job);
   const outHeight = job.outHeight, outWidth = job.outWidth, outPlane = outHeight * outWidth;
   let column = job.columns;
   for (let c: u32 = 0; c < job.channels; ++c) {

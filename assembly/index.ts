@@ -3,7 +3,7 @@
 import { Bsr, Csr, Dense } from './pattern';
 import { Far, Near, pair } from './pair';
 import { tall, wide } from './tile';
-import { Largest, slide, slide3x3, Total, Weighted } from './window';
+import { halve, Largest, slide, Total, Weighted } from './window';
 import * as spmv from './spmv';
 import * as fn from './pointwise';
 import { reduce } from './axis';
@@ -12,6 +12,9 @@ export { heap_base, matmul, run } from './matmul';
 export { pack_rows, pack_columns, pack_taps, pack_a, pad, unpack, crop } from './pack';
 export { share } from './threads';
 export { peak as f32_peak } from './peak';
+export {
+  slide3x3 as f32_depthwise_3x3, slide3x3by2 as f32_depthwise_strided_3x3, slide5x5 as f32_depthwise_5x5,
+} from './depthwise';
 export { softmax as f32_softmax, copy as b32_copy, resize as f32_resize, scatter as f32_scatter } from './axis';
 
 // C[rows×width] = A·P: R rows × 4V columns.
@@ -40,9 +43,10 @@ export function f32_bsr_spmv_4(job: usize): void { spmv.rows4<Bsr>(job); }
 
 // Windows over padded planes.
 export function f32_depthwise(job: usize): void { slide<Weighted>(job); }
-export function f32_depthwise_3x3(job: usize): void { slide3x3(job); }
 export function f32_maxpool(job: usize): void { slide<Largest>(job); }
 export function f32_sumpool(job: usize): void { slide<Total>(job); }
+export function f32_maxpool_strided(job: usize): void { halve<Largest>(job); }
+export function f32_sumpool_strided(job: usize): void { halve<Total>(job); }
 
 // y[i] = f(x[i]).
 export function f32_clamp(job: usize): void { fn.map<fn.Clamp>(job); }

@@ -178,10 +178,22 @@ export class WindowJob {
   multiplier: u32;
   outHeight: u32;
   outWidth: u32;
-  /** Bytes of a step down of one output row. */
-  rowStep: usize;
-  taps: u32;
-  /** u32 [taps] byte offsets, f32 [channels][taps] weights, f32 [channels] bias or 0. */
+  /** Rows of a plane, bytes of one, and rows above the image that the first output row reaches. */
+  height: u32;
+  rowBytes: usize;
+  top: u32;
+  /** Kernels that read planes as they are: pixels left of the image that the first output pixel reaches. */
+  left: u32;
+  strideY: u32;
+  dilationY: u32;
+  kernelHeight: u32;
+  kernelWidth: u32;
+  /** The same: i32 [kernelWidth][outWidth], −1 where the tap of an output pixel lies on the image, else 0. */
+  masks: usize;
+  /**
+   * u32 [taps] byte offsets from where the window begins, f32 [channels][taps] weights
+   * (depthwise_5x5: each four times), f32 [channels] bias or 0.
+   */
   offsets: usize;
   weights: usize;
   bias: usize;
@@ -278,6 +290,13 @@ export class ResizeJob {
   colLow: usize;
   colHigh: usize;
   colWeight: usize;
+  /**
+   * 1: twice as many columns, four or more, 2i from x[i] and `even` parts of its left neighbour, 2i + 1 from x[i] and `odd` parts of the
+   * right one; `between` has room for a pixel before and after it.
+   */
+  doubles: u32;
+  even: f32;
+  odd: f32;
 }
 
 /** Adds columns[channels·taps][height·width] into planes[channels][outHeight][outWidth] (transposed convolution). */

@@ -10,9 +10,17 @@ export abstract class Unary {}
 @unmanaged
 export abstract class Binary {}
 
-// @ts-ignore: decorator
-@inline
-function half(): v128 { return f32x4.splat(0.5); }
+// Constants in fours: a load is one instruction, making a vector of a number three.
+const EXP = memory.data<f32>([
+  -104, -104, -104, -104, 89, 89, 89, 89,
+  1.4426950408889634, 1.4426950408889634, 1.4426950408889634, 1.4426950408889634,
+  0.693359375, 0.693359375, 0.693359375, 0.693359375, 2.12194440e-4, 2.12194440e-4, 2.12194440e-4, 2.12194440e-4,
+  0.001388888888888889, 0.001388888888888889, 0.001388888888888889, 0.001388888888888889,
+  0.008333333333333333, 0.008333333333333333, 0.008333333333333333, 0.008333333333333333,
+  0.041666666666666664, 0.041666666666666664, 0.041666666666666664, 0.041666666666666664,
+  0.16666666666666666, 0.16666666666666666, 0.16666666666666666, 0.16666666666666666,
+  0.5, 0.5, 0.5, 0.5, 1, 1, 1, 1,
+], 16);
 
 /**
  * e^x: 2^n·e^r with n = round(x/ln 2), r in two parts (Cody & Waite), e^r by its Taylor polynomial of degree 6
@@ -21,18 +29,17 @@ function half(): v128 { return f32x4.splat(0.5); }
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  // Beyond these the result is infinite or zero in f32; NaN passes through.
-  const bound = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-104)), f32x4.splat(89));
-  const n = f32x4.nearest(f32x4.mul(bound, f32x4.splat(1.4426950408889634)));
-  let r = f32x4.sub(bound, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.12194440e-4)));
-  let p = f32x4.splat(1.0 / 720.0);
-  p = madd(p, r, f32x4.splat(1.0 / 120.0));
-  p = madd(p, r, f32x4.splat(1.0 / 24.0));
-  p = madd(p, r, f32x4.splat(1.0 / 6.0));
-  p = madd(p, r, half());
-  p = madd(p, r, f32x4.splat(1));
-  p = madd(p, r, f32x4.splat(1));
+  // Beyond −104 and 89 the result is zero or infinite in f32; NaN passes through.
+  const bound = f32x4.pmin(f32x4.pmax(x, v128.load(EXP)), v128.load(EXP, 16));
+  const n = f32x4.nearest(f32x4.mul(bound, v128.load(EXP, 32)));
+  let r = f32x4.sub(bound, f32x4.mul(n, v128.load(EXP, 48)));
+  r = f32x4.add(r, f32x4.mul(n, v128.load(EXP, 64)));
+  let p = madd(v128.load(EXP, 80), r, v128.load(EXP, 96));
+  p = madd(p, r, v128.load(EXP, 112));
+  p = madd(p, r, v128.load(EXP, 128));
+  p = madd(p, r, v128.load(EXP, 144));
+  p = madd(p, r, v128.load(EXP, 160));
+  p = madd(p, r, v128.load(EXP, 160));
   // 2^n in two factors, so that n = 128 and the subnormal results are reached without overflow.
   const i = i32x4.trunc_sat_f32x4_s(n), low = i32x4.shr_s(i, 1), high = i32x4.sub(i, low);
   return f32x4.mul(f32x4.mul(p, power2(low)), power2(high));
@@ -118,22 +125,46 @@ export function map<F extends Unary>(at: usize): void {
 }
 
 @unmanaged @final
-export class Add extends Binary { @inline of(x: v128, y: v128): v128 { return f32x4.add(x, y); } }
+export class Add extends Binary {
+  @inline of(x: v128, y: v128): v128 { return f32x4.add(x, y); }
+  @inline commutes(): bool { return true; }
+}
 @unmanaged @final
-export class Sub extends Binary { @inline of(x: v128, y: v128): v128 { return f32x4.sub(x, y); } }
+export class Sub extends Binary {
+  @inline of(x: v128, y: v128): v128 { return f32x4.sub(x, y); }
+  @inline commutes(): bool { return false; }
+}
 @unmanaged @final
-export class Mul extends Binary { @inline of(x: v128, y: v128): v128 { return f32x4.mul(x, y); } }
+export class Mul extends Binary {
+  @inline of(x: v128, y: v128): v128 { return f32x4.mul(x, y); }
+  @inline commutes(): bool { return true; }
+}
 @unmanaged @final
-export class Div extends Binary { @inline of(x: v128, y: v128): v128 { return f32x4.div(x, y); } }
+export class Div extends Binary {
+  @inline of(x: v128, y: v128): v128 { return f32x4.div(x, y); }
+  @inline commutes(): bool { return false; }
+}
 @unmanaged @final
-export class Min extends Binary { @inline of(x: v128, y: v128): v128 { return f32x4.min(x, y); } }
+export class Min extends Binary {
+  @inline of(x: v128, y: v128): v128 { return f32x4.min(x, y); }
+  @inline commutes(): bool { return true; }
+}
 @unmanaged @final
-export class Max extends Binary { @inline of(x: v128, y: v128): v128 { return f32x4.max(x, y); } }
+export class Max extends Binary {
+  @inline of(x: v128, y: v128): v128 { return f32x4.max(x, y); }
+  @inline commutes(): bool { return true; }
+}
 /** x where it is not negative, y·x where it is. */
 @unmanaged @final
-export class Prelu extends Binary { @inline of(x: v128, y: v128): v128 { return v128.bitselect(f32x4.mul(x, y), x, f32x4.lt(x, zero())); } }
+export class Prelu extends Binary {
+  @inline of(x: v128, y: v128): v128 { return v128.bitselect(f32x4.mul(x, y), x, f32x4.lt(x, zero())); }
+  @inline commutes(): bool { return false; }
+}
 
-/** The innermost row: strides 4 (contiguous) or 0 (repeated); any other stride goes element by element. */
+/**
+ * The innermost row: strides 4 (contiguous) or 0 (repeated); any other stride goes element by element. Where the order does
+ * not matter, a repeated operand comes second.
+ */
 // @ts-ignore: decorator
 @inline
 function row<F extends Binary>(job: BinaryJob, a: usize, b: usize, y: usize): void {
@@ -142,7 +173,7 @@ function row<F extends Binary>(job: BinaryJob, a: usize, b: usize, y: usize): vo
     for (let i: usize = 0; i < n; i += 16) v128.store(y + i, clamp(f.of(v128.load(a + i), v128.load(b + i)), lo, hi));
   } else if (sa == 4 && sb == 0) {
     for (let i: usize = 0, v = v128.load32_splat(b); i < n; i += 16) v128.store(y + i, clamp(f.of(v128.load(a + i), v), lo, hi));
-  } else if (sa == 0 && sb == 4) {
+  } else if (!f.commutes() && sa == 0 && sb == 4) {
     for (let i: usize = 0, v = v128.load32_splat(a); i < n; i += 16) v128.store(y + i, clamp(f.of(v, v128.load(b + i)), lo, hi));
   } else {
     for (let i: usize = 0; i < n; i += 4, a += sa, b += sb) {

@@ -19,3 +19,22 @@ export function clamp(x: v128, lo: v128, hi: v128): v128 {
 export function zero(): v128 {
   return f32x4.splat(0);
 }
+
+/** Of eight lanes the even ones, the odd ones; of five lanes the last four. */
+// @ts-ignore: decorator
+@inline
+export function evens(p: v128, q: v128): v128 { return v128.shuffle<i32>(p, q, 0, 2, 4, 6); }
+// @ts-ignore: decorator
+@inline
+export function odds(p: v128, q: v128): v128 { return v128.shuffle<i32>(p, q, 1, 3, 5, 7); }
+// @ts-ignore: decorator
+@inline
+export function shifted(p: v128, q: v128): v128 { return v128.shuffle<i32>(p, q, 1, 2, 3, 4); }
+
+/** Two vectors lane by lane in turns, stored at d. */
+// @ts-ignore: decorator
+@inline
+export function zip(d: usize, p: v128, q: v128): void {
+  v128.store(d, v128.shuffle<i32>(p, q, 0, 4, 1, 5));
+  v128.store(d, v128.shuffle<i32>(p, q, 2, 6, 3, 7), 16);
+}

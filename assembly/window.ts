@@ -1,13 +1,12 @@
 import { PadJob, WindowJob } from './job';
 import { pad } from './pack';
-import { finish } from './epilogue';
-import { madd, zero } from './simd';
+import { clamp, evens, madd, odds, shifted, zero } from './simd';
 
-// A small window slid over padded planes, one plane at a time: depthwise convolution and pooling. Two output rows and up
-// to sixteen pixels are held in registers while the taps go by. Rows may be written up to three floats too far; the
-// next row overwrites them (buffers have that much room at their end).
+// A window of any shape slid over one plane after the other: depthwise convolution and pooling. Up to 32 pixels of a row are
+// held in registers while the taps go by. Rows of taps above and below the image are left out; where the window
+// reaches beyond it on the left or right, or skips pixels, the plane is copied to padded phases first.
 
-/** How a tap is taken into the sum. */
+/** How a tap is taken into the sum, and what is done with the sum. */
 @unmanaged
 export abstract class Tap {}
 
@@ -17,14 +16,22 @@ export class Weighted extends Tap {
   @inline weight(weights: usize): v128 { return v128.load32_splat(weights); }
   @inline take(sum: v128, x: v128, w: v128): v128 { return madd(x, w, sum); }
   @inline weightBytes(): usize { return 4; }
+  @inline widest(): usize { return 128; }
+  @inline end(job: WindowJob, dst: usize, sum: v128, scale: usize): v128 {
+    if (job.residual) sum = f32x4.add(sum, v128.load(dst + job.residual));
+    return clamp(sum, f32x4.splat(job.min), f32x4.splat(job.max));
+  }
 }
 
 @unmanaged @final
 export class Largest extends Tap {
   @inline first(bias: usize, channel: usize): v128 { return f32x4.splat(-Infinity); }
   @inline weight(weights: usize): v128 { return zero(); }
-  @inline take(sum: v128, x: v128, w: v128): v128 { return f32x4.max(sum, x); }
+  // A sum that is NaN stays, an x that is NaN sets all bits: three instructions where f32x4.max takes eight.
+  @inline take(sum: v128, x: v128, w: v128): v128 { return v128.or(f32x4.pmax(sum, x), f32x4.ne(x, x)); }
   @inline weightBytes(): usize { return 0; }
+  @inline widest(): usize { return 64; }
+  @inline end(job: WindowJob, dst: usize, sum: v128, scale: usize): v128 { return sum; }
 }
 
 @unmanaged @final
@@ -33,40 +40,8 @@ export class Total extends Tap {
   @inline weight(weights: usize): v128 { return zero(); }
   @inline take(sum: v128, x: v128, w: v128): v128 { return f32x4.add(sum, x); }
   @inline weightBytes(): usize { return 0; }
-}
-
-// @ts-ignore: decorator
-@inline
-function put(dst: usize, sum: v128, scale: usize, residual: usize, lo: v128, hi: v128): void {
-  finish(dst, scale ? f32x4.mul(sum, v128.load(dst + scale)) : sum, residual, lo, hi);
-}
-
-/** Two rows of 4V pixels at s and t, written to d and e. `scale` is the distance from the output to its factors, or 0. */
-// @ts-ignore: decorator
-@inline
-function strip<T extends Tap>(
-  job: WindowJob, first: v128, weights: usize, s: usize, t: usize, d: usize, e: usize, scale: usize, V: i32,
-): void {
-  const policy = changetype<T>(0), lo = f32x4.splat(job.min), hi = f32x4.splat(job.max), residual = job.residual;
-  let x0 = first, x1 = first, x2 = first, x3 = first, y0 = first, y1 = first, y2 = first, y3 = first;
-  let w = weights, offset = job.offsets;
-  for (let tap = job.taps; tap > 0; --tap) {
-    const o = <usize>load<u32>(offset), a = s + o, b = t + o, weight = policy.weight(w);
-    x0 = policy.take(x0, v128.load(a), weight); y0 = policy.take(y0, v128.load(b), weight);
-    if (V > 1) { x1 = policy.take(x1, v128.load(a, 16), weight); y1 = policy.take(y1, v128.load(b, 16), weight); }
-    if (V > 2) { x2 = policy.take(x2, v128.load(a, 32), weight); y2 = policy.take(y2, v128.load(b, 32), weight); }
-    if (V > 3) { x3 = policy.take(x3, v128.load(a, 48), weight); y3 = policy.take(y3, v128.load(b, 48), weight); }
-    offset += 4;
-    w += policy.weightBytes();
-  }
-  put(d, x0, scale, residual, lo, hi);
-  if (V > 1) put(d + 16, x1, scale, residual, lo, hi);
-  if (V > 2) put(d + 32, x2, scale, residual, lo, hi);
-  if (V > 3) put(d + 48, x3, scale, residual, lo, hi);
-  put(e, y0, scale, residual, lo, hi);
-  if (V > 1) put(e + 16, y1, scale, residual, lo, hi);
-  if (V > 2) put(e + 32, y2, scale, residual, lo, hi);
-  if (V > 3) put(e + 48, y3, scale, residual, lo, hi);
+  @inline widest(): usize { return 64; }
+  @inline end(job: WindowJob, dst: usize, sum: v128, scale: usize): v128 { return f32x4.mul(sum, v128.load(dst + scale)); }
 }
 
 /** The plane to slide over: padded into scratch memory, or as it is. */
@@ -80,81 +55,135 @@ function planeAt(job: WindowJob, src: usize): usize {
   return padJob.dst;
 }
 
+/** 4V pixels from s on, written to d. `scale` is the distance from the output to its factors. */
+// @ts-ignore: decorator
+@inline
+function strip<T extends Tap>(
+  job: WindowJob, first: v128, offset: usize, end: usize, w: usize, s: usize, d: usize, scale: usize, V: i32,
+): void {
+  const policy = changetype<T>(0);
+  let x0 = first, x1 = first, x2 = first, x3 = first, x4 = first, x5 = first, x6 = first, x7 = first;
+  for (; offset < end; offset += 4, w += policy.weightBytes()) {
+    const a = s + <usize>load<u32>(offset), weight = policy.weight(w);
+    x0 = policy.take(x0, v128.load(a), weight);
+    if (V > 1) x1 = policy.take(x1, v128.load(a, 16), weight);
+    if (V > 2) {
+      x2 = policy.take(x2, v128.load(a, 32), weight);
+      x3 = policy.take(x3, v128.load(a, 48), weight);
+    }
+    if (V > 4) {
+      x4 = policy.take(x4, v128.load(a, 64), weight);
+      x5 = policy.take(x5, v128.load(a, 80), weight);
+      x6 = policy.take(x6, v128.load(a, 96), weight);
+      x7 = policy.take(x7, v128.load(a, 112), weight);
+    }
+  }
+  x0 = policy.end(job, d, x0, scale);
+  if (V == 1 && job.outWidth < 4) return storePart(d, x0, job.outWidth);
+  v128.store(d, x0);
+  if (V > 1) v128.store(d, policy.end(job, d + 16, x1, scale), 16);
+  if (V > 2) {
+    v128.store(d, policy.end(job, d + 32, x2, scale), 32);
+    v128.store(d, policy.end(job, d + 48, x3, scale), 48);
+  }
+  if (V > 4) {
+    v128.store(d, policy.end(job, d + 64, x4, scale), 64);
+    v128.store(d, policy.end(job, d + 80, x5, scale), 80);
+    v128.store(d, policy.end(job, d + 96, x6, scale), 96);
+    v128.store(d, policy.end(job, d + 112, x7, scale), 112);
+  }
+}
+
+/** The first n < 4 lanes. */
+function storePart(d: usize, x: v128, n: u32): void {
+  if (n & 2) v128.store64_lane(d, x, 0);
+  if (n == 1) v128.store32_lane(d, x, 0);
+  if (n == 3) v128.store32_lane(d, x, 2, 8);
+}
+
+/** One output row in strips as wide as fit; the last lies over the one before, so that nothing is written past the row. */
+function row<T extends Tap>(
+  job: WindowJob, first: v128, offset: usize, end: usize, w: usize, s: usize, d: usize, scale: usize,
+): void {
+  const width = <usize>job.outWidth << 2, policy = changetype<T>(0);
+  for (let x: usize = 0; x < width;) {
+    const left = width - x;
+    if (policy.widest() > 64 && left > 64 && width >= 128) {
+      x = min(x, width - 128);
+      strip<T>(job, first, offset, end, w, s + x, d + x, scale, 8);
+      x += 128;
+    } else if (left > 32 && width >= 64) {
+      x = min(x, width - 64);
+      strip<T>(job, first, offset, end, w, s + x, d + x, scale, 4);
+      x += 64;
+    } else if (left > 16 && width >= 32) {
+      x = min(x, width - 32);
+      strip<T>(job, first, offset, end, w, s + x, d + x, scale, 2);
+      x += 32;
+    } else {
+      if (width >= 16) x = min(x, width - 16);
+      strip<T>(job, first, offset, end, w, s + x, d + x, scale, 1);
+      x += 16;
+    }
+  }
+}
+
 /** dst[o][y][x] = Σ or max over taps of src[o / multiplier] at the tap's offset from (y, x). */
 // @ts-ignore: decorator
 @inline
 export function slide<T extends Tap>(at: usize): void {
   const job = changetype<WindowJob>(at), policy = changetype<T>(0);
-  const outHeight = job.outHeight, outWidth = job.outWidth, outRow = <usize>outWidth << 2, rowStep = job.rowStep;
-  let weights = job.weights, d = job.dst, src = job.src, plane: usize = 0, scale = job.scale ? job.scale - d : 0;
-  const outPlane = <usize>outHeight * outRow;
+  const outHeight = job.outHeight, outRow = <usize>job.outWidth << 2, height = <i32>job.height, across = job.kernelWidth;
+  const dilation = <i32>job.dilationY, down = <i32>job.kernelHeight, outPlane = <usize>outHeight * outRow;
+  let weights = job.weights, d = job.dst, src = job.src, plane: usize = 0, scale = job.scale - d;
   for (let channel: u32 = 0, used = job.multiplier; channel < job.channels; ++channel) {
     if (used == job.multiplier) { used = 0; plane = planeAt(job, src); src += job.srcPlane; }
     ++used;
     const first = policy.first(job.bias, <usize>channel << 2);
-    for (let y: u32 = 0; y < outHeight; y += 2) {
-      const step: usize = y + 1 < outHeight ? 1 : 0;
-      const row = plane + <usize>y * rowStep, out = d + <usize>y * outRow;
-      // From right to left: what the rightmost strip of the upper row writes past its end, the leftmost of the lower overwrites.
-      let x = (outRow + 12) / 64 * 64;
-      const rest = x < outRow ? outRow - x : 0, narrow: usize = rest > 32 ? 32 : 0;
-      if (narrow || (rest && rest <= 16)) {
-        strip<T>(
-          job, first, weights, row + x + narrow, row + step * rowStep + x + narrow,
-          out + x + narrow, out + step * outRow + x + narrow, scale, 1,
-        );
-      }
-      if (rest > 16) strip<T>(job, first, weights, row + x, row + step * rowStep + x, out + x, out + step * outRow + x, scale, 2);
-      while (x) {
-        x -= 64;
-        strip<T>(job, first, weights, row + x, row + step * rowStep + x, out + x, out + step * outRow + x, scale, 4);
-      }
+    for (let o: u32 = 0; o < outHeight; ++o, d += outRow) {
+      // Taps from the first row on the image to the first below it.
+      const y = <i32>(o * job.strideY - job.top);
+      const from = y < 0 ? min(down, (dilation - 1 - y) / dilation) : 0;
+      const to = max(from, min(down, (height - y + dilation - 1) / dilation)), before = <usize>from * across;
+      row<T>(
+        job, first, job.offsets + (before << 2), job.offsets + (<usize>to * across << 2), weights + before * policy.weightBytes(),
+        plane + <usize>y * job.rowBytes, d, scale,
+      );
     }
-    d += outPlane;
-    if (scale) scale -= outPlane;
-    weights += <usize>job.taps * policy.weightBytes();
+    scale -= outPlane;
+    weights += <usize>down * across * policy.weightBytes();
   }
 }
 
 /**
- * Depthwise 3x3 of stride 1. Eight pixels wide, it walks down the plane: each input row is loaded once and goes into the
- * three output rows it belongs to, x the one that it completes, y and z those below. Strips go from right to left,
- * so that what the rightmost writes past the end of a row is overwritten by the leftmost.
+ * Pooling with a horizontal stride of two and two or three columns, from planes as they are: rows of the window are folded
+ * first, as whole vectors, then its columns. Four pixels of four or more, the last ones over those before.
  */
-export function slide3x3(at: usize): void {
-  const job = changetype<WindowJob>(at);
-  const outHeight = job.outHeight, outRow = <usize>job.outWidth << 2, rowStep = job.rowStep, residual = job.residual;
-  const lo = f32x4.splat(job.min), hi = f32x4.splat(job.max), lastStrip = (outRow - 1) / 32 * 32;
-  let w = job.weights, d = job.dst, src = job.src, plane: usize = 0;
-  for (let channel: u32 = 0, used = job.multiplier; channel < job.channels; ++channel, w += 36) {
-    if (used == job.multiplier) { used = 0; plane = planeAt(job, src); src += job.srcPlane; }
-    ++used;
-    const bias = job.bias ? v128.load32_splat(job.bias + (<usize>channel << 2)) : zero();
-    for (let left = <isize>lastStrip; left >= 0; left -= 32) {
-      let x0 = bias, x1 = bias, y0 = bias, y1 = bias;
-      let row = plane + <usize>left, out = d + <usize>left - outRow * 2;
-      for (let r: u32 = 0, rows = outHeight + 2; r < rows; ++r, row += rowStep, out += outRow) {
-        let z0 = bias, z1 = bias;
-        let a = v128.load(row), b = v128.load(row, 16), k = v128.load32_splat(w, 24);
-        x0 = madd(a, k, x0); x1 = madd(b, k, x1); k = v128.load32_splat(w, 12);
-        y0 = madd(a, k, y0); y1 = madd(b, k, y1); k = v128.load32_splat(w);
-        z0 = madd(a, k, z0); z1 = madd(b, k, z1);
-        a = v128.load(row, 4); b = v128.load(row, 20); k = v128.load32_splat(w, 28);
-        x0 = madd(a, k, x0); x1 = madd(b, k, x1); k = v128.load32_splat(w, 16);
-        y0 = madd(a, k, y0); y1 = madd(b, k, y1); k = v128.load32_splat(w, 4);
-        z0 = madd(a, k, z0); z1 = madd(b, k, z1);
-        a = v128.load(row, 8); b = v128.load(row, 24); k = v128.load32_splat(w, 32);
-        x0 = madd(a, k, x0); x1 = madd(b, k, x1); k = v128.load32_splat(w, 20);
-        y0 = madd(a, k, y0); y1 = madd(b, k, y1); k = v128.load32_splat(w, 8);
-        z0 = madd(a, k, z0); z1 = madd(b, k, z1);
-        if (r >= 2) {
-          finish(out, x0, residual, lo, hi);
-          finish(out + 16, x1, residual, lo, hi);
+// @ts-ignore: decorator
+@inline
+export function halve<T extends Tap>(at: usize): void {
+  const job = changetype<WindowJob>(at), policy = changetype<T>(0), none = policy.first(0, 0);
+  const outRow = <usize>job.outWidth << 2, rowBytes = job.rowBytes, three = job.kernelWidth > 2;
+  let src = job.src, d = job.dst, scale = job.scale - d;
+  for (let channel: u32 = 0; channel < job.channels; ++channel, src += job.srcPlane) {
+    for (let o: u32 = 0; o < job.outHeight; ++o, d += outRow) {
+      const y = <i32>(o * job.strideY - job.top), from = max(y, 0), to = min(y + <i32>job.kernelHeight, <i32>job.height);
+      const first = src + <usize>from * rowBytes - (<usize>job.left << 2), last = src + <usize>to * rowBytes - (<usize>job.left << 2);
+      for (let next: usize = 0; next < outRow; next += 16) {
+        const x = min(next, outRow - 16), masks = job.masks + x;
+        let row = first + x * 2, u = v128.load(row), v = v128.load(row, 16), w = v128.load(row, 32);
+        for (const end = last + x * 2; (row += rowBytes) < end;) {
+          u = policy.take(u, v128.load(row), none); v = policy.take(v, v128.load(row, 16), none);
+          if (three) w = policy.take(w, v128.load(row, 32), none);
         }
-        x0 = y0; x1 = y1;
-        y0 = z0; y1 = z1;
+        const even = evens(u, v);
+        let sum = policy.take(
+          v128.bitselect(even, none, v128.load(masks)), v128.bitselect(odds(u, v), none, v128.load(masks + outRow)), none,
+        );
+        if (three) sum = policy.take(sum, v128.bitselect(shifted(even, w), none, v128.load(masks + outRow * 2)), none);
+        v128.store(d + x, policy.end(job, d + x, sum, scale));
       }
     }
-    d += <usize>outHeight * outRow;
+    scale -= outRow * job.outHeight;
   }
 }

@@ -2,10 +2,13 @@
 const benches = {
   kernels: () => import('./kernels.ts'),
   dense: () => import('./dense.ts'),
+  windows: () => import('./windows.ts'),
   targets: () => import('./targets.ts'),
   models: () => import('./models.ts'),
   browser: () => import('./browser.ts'),
   sparse: () => import('./sparse.ts'),
+  threads: () => import('./threads.ts'),
+  chooser: () => import('./chooser.ts'),
   tables: () => import('./tables.ts'),
 } satisfies Record<string, () => Promise<unknown>>;
 

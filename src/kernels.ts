@@ -80,8 +80,9 @@ export const jobs = {
   ],
   PadJob: [...address('src dst'), ...count('channels height width top left rows phases phaseWidth'), ...real('value')],
   WindowJob: [
-    ...address('src srcPlane padJob dst'), ...count('channels multiplier outHeight outWidth'), ...address('rowStep'),
-    ...count('taps'), ...address('offsets weights bias scale residual'), ...real('min max'),
+    ...address('src srcPlane padJob dst'), ...count('channels multiplier outHeight outWidth height'), ...address('rowBytes'),
+    ...count('top left strideY dilationY kernelHeight kernelWidth'),
+    ...address('masks offsets weights bias scale residual'), ...real('min max'),
   ],
   UnaryJob: [...address('x y'), ...count('length'), ...real('a b')],
   BinaryJob: [...address('a b y'), ...count('n0 n1 n2 n3'), ...address('a0 a1 a2 a3 b0 b1 b2 b3'), ...real('min max')],
@@ -90,6 +91,7 @@ export const jobs = {
   ResizeJob: [
     ...address('x y'), ...count('planes'), ...address('plane'), ...count('width'), ...address('between'),
     ...count('outHeight outWidth'), ...address('rowLow rowHigh rowWeight colLow colHigh colWeight'),
+    ...count('doubles'), ...real('even odd'),
   ],
   ScatterJob: [
     ...address('columns y'),
@@ -105,7 +107,8 @@ export type JobName = keyof typeof jobs;
 const jobOf: Readonly<Record<string, JobName>> = {
   spmm: 'SpmmJob', direct: 'SpmmJob', conv: 'SpmmJob', spmv: 'SpmvJob', matmul: 'MatmulJob', pack_rows: 'PackJob',
   pack_columns: 'PackJob', pack_taps: 'PackJob', pack_a: 'PackRowsJob',
-  pad: 'PadJob', unpack: 'UnpackJob', crop: 'CropJob', depthwise: 'WindowJob', maxpool: 'WindowJob', sumpool: 'WindowJob',
+  pad: 'PadJob', unpack: 'UnpackJob', crop: 'CropJob', depthwise: 'WindowJob', depthwise_strided: 'WindowJob',
+  maxpool: 'WindowJob', maxpool_strided: 'WindowJob', sumpool: 'WindowJob', sumpool_strided: 'WindowJob',
   add: 'BinaryJob', sub: 'BinaryJob', mul: 'BinaryJob', div: 'BinaryJob', min: 'BinaryJob', max: 'BinaryJob', prelu: 'BinaryJob',
   copy: 'CopyJob', sum: 'AxisJob', largest: 'AxisJob', softmax: 'AxisJob', resize: 'ResizeJob', scatter: 'ScatterJob',
 };

@@ -42,14 +42,16 @@ test('every export is a kernel whose name parses and that has a record, or the d
 });
 
 test('a kernel reads the record that the table says', () => {
-  const bodies = ['matmul', 'pack', 'axis', 'window', 'pointwise', 'spmv', 'tile', 'pair'].map((file) => source(`${file}.ts`)).join('\n');
+  const files = ['matmul', 'pack', 'axis', 'depthwise', 'window', 'pointwise', 'spmv', 'tile', 'pair'];
+  const bodies = files.map((file) => source(`${file}.ts`)).join('\n');
   const reads = (name: string): string | undefined => new RegExp(
     `export function ${name}(?:<[^(]*>)?\\(at: usize[^{]*\\{\\s*(?:[^\\n]*\\n\\s*)??[^\\n]*changetype<(\\w+Job)>`
   ).exec(bodies)?.[1];
   const table = {
     matmul: 'matmul', pack_rows: 'pack_rows', pack_columns: 'pack_columns', pack_taps: 'pack_taps', pack_a: 'pack_a',
     unpack: 'unpack', pad: 'pad', f32_softmax: 'softmax', f32_sum: 'reduce', b32_copy: 'copy', f32_resize: 'resize',
-    f32_scatter: 'scatter', f32_depthwise: 'slide', f32_depthwise_3x3: 'slide3x3', f32_abs: 'map', f32_add: 'combine',
+    f32_scatter: 'scatter', f32_depthwise: 'slide', f32_depthwise_3x3: 'columns',
+    f32_maxpool_strided: 'halve', f32_abs: 'map', f32_add: 'combine',
     f32_dense_spmm_2x16: 'wide', f32_pair_spmm_2x24: 'pair', f32_dense_spmm_6x8: 'tall', f32_csr_spmv_1: 'sparse', f32_bsr_spmv_4: 'rows4',
   };
   for (const [kernel, name] of Object.entries(table)) assert.is(reads(name), jobFor(parseKernel(kernel)), kernel);

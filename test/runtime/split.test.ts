@@ -74,6 +74,10 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'a sparse convolution 3x3': { op: 'Conv', args: [x(1, 40, 14, 14), sparse(20, 40, 3, 3)], attrs: { pads: [1, 1, 1, 1] } },
   'a depthwise convolution': { op: 'Conv', args: [x(1, 19, 13, 13), w(19, 1, 3, 3), w(19)], attrs: { group: 19, pads: [1, 1, 1, 1] } },
+  'a depthwise convolution 5x5': { op: 'Conv', args: [x(1, 19, 13, 13), w(19, 1, 5, 5), w(19)], attrs: { group: 19, pads: [2, 2, 2, 2] } },
+  'a depthwise convolution of stride 2': {
+    op: 'Conv', args: [x(1, 19, 13, 13), w(19, 1, 3, 3), w(19)], attrs: { group: 19, pads: [1, 1, 1, 1], strides: [2, 2] },
+  },
   'a depthwise convolution of narrow planes': {
     op: 'Conv', args: [x(1, 40, 3, 2), w(40, 1, 3, 3), w(40)], attrs: { group: 40, pads: [1, 1, 1, 1] },
   },

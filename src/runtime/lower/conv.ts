@@ -70,16 +70,31 @@ export const lowerConv: Lower = (ctx, op) => {
   return w.group > 1 && w.inputs === w.group ? lowerDepthwise(ctx, op, w) : lowerGrouped(ctx, op, w, weights.data as Float32Array);
 };
 
+/** Kernels made for one window, by kernel, strides and dilations, and the padding above and below that they can do. */
+const depthwiseKernels: Readonly<Record<string, readonly [kernel: string, most: number]>> = {
+  '3,3,1,1,1,1': ['f32_depthwise_3x3', 1], '3,3,2,2,1,1': ['f32_depthwise_strided_3x3', 1], '5,5,1,1,1,1': ['f32_depthwise_5x5', 2],
+};
+
+/** The kernel made for this window. It adds no residual and wants an image as high as its window and four pixels in a row. */
+function ownKernel(op: Operation, w: ConvWindow): string | undefined {
+  const [kernel, most] = depthwiseKernels[[w.kernel, w.strides, w.dilations].join()] ?? [];
+  const fits = w.out[1] >= 4 && w.in[0] >= w.kernel[0] && w.pads[0] <= most! && w.pads[2] <= most!;
+  return fits && !op.inputs[3] ? kernel : undefined;
+}
+
 function lowerDepthwise(ctx: Context, op: Operation, w: ConvWindow): Lowered {
-  const { node } = op;
-  const isPlain3x3 = [w.kernel, w.strides, w.dilations].join() === '3,3,1,1,1,1';
-  const kernel = isPlain3x3 ? 'f32_depthwise_3x3' : 'f32_depthwise';
+  const { node } = op, own = ownKernel(op, w), kernel = own ?? 'f32_depthwise';
+  const data = op.inputs[1]!.value!.data as Float32Array, name = node.inputs[1];
+  const weights = (): number => (kernel === 'f32_depthwise_5x5'
+    ? ctx.upload(`${name}|fours`, () => Float32Array.from({ length: data.length * 4 }, (_, i) => data[i >> 2]))
+    : ctx.address(name));
   const build = (): Call[] => Array.from({ length: w.batch }, (_, image): Call => {
     const out = ctx.address(node.outputs[0]), residual = optional(ctx, op, 3);
+    const src = ctx.address(node.inputs[0]) + image * w.inputs * pixels(w.in) * 4;
     const job = {
-      ...windowFields(ctx, w, { src: ctx.address(node.inputs[0]) + image * w.inputs * pixels(w.in) * 4 }),
+      ...(own ? directFields(ctx, w, src) : windowFields(ctx, w, { src })),
       dst: out + image * w.filters * pixels(w.out) * 4,
-      channels: w.filters, multiplier: w.filters / w.inputs, weights: ctx.address(node.inputs[1]), bias: optional(ctx, op, 2),
+      channels: w.filters, multiplier: w.filters / w.inputs, weights: weights(), bias: optional(ctx, op, 2),
       residual: residual ? (residual - out) >>> 0 : 0, ...clampOf(op),
     };
     return { kernel, job };
@@ -87,14 +102,35 @@ function lowerDepthwise(ctx: Context, op: Operation, w: ConvWindow): Lowered {
   return { kernel, build };
 }
 
-/** The fields every window kernel shares; planes are padded one at a time, where a window needs that. */
-export function windowFields(ctx: Context, w: Window, image: { src: number; value?: number }): Record<string, FieldValue> {
-  const planes = planesFor(w);
-  const offsets = tapOffsets(w, planes);
-  const inside = w.strides[1] === 1 && w.pads.every((pad) => pad === 0) && planes.phaseWidth === w.in[1];
+/** The fields every window kernel reads. */
+function commonFields(w: Window, src: number): Record<string, FieldValue> {
   return {
-    src: image.src, srcPlane: pixels(w.in) * 4, padJob: inside ? 0 : padCall(ctx, w, planes, { ...image, channels: 1 }).call,
-    outHeight: w.out[0], outWidth: w.out[1], rowStep: planes.rowStep, taps: offsets.length,
+    src, srcPlane: pixels(w.in) * 4, outHeight: w.out[0], outWidth: w.out[1], height: w.in[0], top: w.pads[0],
+    strideY: w.strides[0], dilationY: w.dilations[0], kernelHeight: w.kernel[0], kernelWidth: w.kernel[1],
+  };
+}
+
+/** Planes are read as they are; a mask for each tap of a row says which of its pixels lie on the image. */
+export function directFields(ctx: Context, w: Window, src: number): Record<string, FieldValue> {
+  const masks = Int32Array.from({ length: w.kernel[1] * w.out[1] }, (_, i) => {
+    const x = (i % w.out[1]) * w.strides[1] + Math.floor(i / w.out[1]) - w.pads[1];
+    return x >= 0 && x < w.in[1] ? -1 : 0;
+  });
+  return {
+    ...commonFields(w, src), rowBytes: w.in[1] * 4, left: w.pads[1],
+    masks: ctx.upload(`masks|${[w.in[1], w.out[1], w.kernel[1], w.strides[1], w.pads[1]].join()}`, () => masks),
+  };
+}
+
+/** The fields of kernels for any window: planes are padded on the left and right, one at a time, where a window needs that. */
+export function windowFields(ctx: Context, w: Window, image: { src: number; value?: number }): Record<string, FieldValue> {
+  const flat: Window = { ...w, pads: [0, w.pads[1], 0, w.pads[3]] }, planes = { ...planesFor(flat), rows: w.in[0] };
+  const inside = w.strides[1] === 1 && planes.phaseWidth === w.in[1] && w.pads[1] === 0;
+  const offsets = tapOffsets(flat, planes);
+  const padded = { ...planes, planeBytes: planes.rows * planes.rowBytes };
+  return {
+    ...commonFields(w, image.src), rowBytes: planes.rowBytes,
+    padJob: inside ? 0 : padCall(ctx, flat, padded, { ...image, channels: 1 }).call,
     offsets: ctx.upload(`taps|${offsets.join()}`, () => new Uint32Array(offsets)),
   };
 }

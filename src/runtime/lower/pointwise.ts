@@ -39,6 +39,9 @@ const binaries: Readonly<Record<string, string>> = {
   Add: 'f32_add', Sub: 'f32_sub', Mul: 'f32_mul', Div: 'f32_div', Min: 'f32_min', Max: 'f32_max', PRelu: 'f32_prelu', Sum: 'f32_add',
 };
 
+/** Kernels whose operands may change places: the one that is repeated goes second. */
+const commutative: ReadonlySet<string> = new Set(['f32_add', 'f32_mul', 'f32_min', 'f32_max']);
+
 /** Dimensions with a stride for each array, neighbours joined where every array steps through them as through one. */
 export function joinAxes(shape: Shape, strides: readonly (readonly number[])[]): { shape: number[]; strides: number[][] } {
   const joined: number[] = [], steps: number[][] = strides.map(() => []);
@@ -71,10 +74,10 @@ const lowerBinary = (kernel: string): Lower => (ctx: Context, op) => {
   // A slope of PRelu broadcasts one way only, which numpy's rule covers.
   const { shape, strides } = joinAxes(out, [0, 1].map((i) => broadcastStrides(input(op, i).shape, out)));
   if (shape.length > RANK) return undefined;
-  const [a, b, y] = [...op.node.inputs, ...op.node.outputs];
+  const [first, second] = commutative.has(kernel) && strides[0].at(-1) === 0 ? [1, 0] : [0, 1], { inputs, outputs } = op.node;
   const job = () => ({
-    a: ctx.address(a), b: ctx.address(b), y: ctx.address(y), ...fieldsOf('n', padAxes(shape, RANK, 1), 1),
-    ...fieldsOf('a', padAxes(strides[0], RANK, 0), 4), ...fieldsOf('b', padAxes(strides[1], RANK, 0), 4), ...clampOf(op),
+    a: ctx.address(inputs[first]), b: ctx.address(inputs[second]), y: ctx.address(outputs[0]), ...fieldsOf('n', padAxes(shape, RANK, 1), 1),
+    ...fieldsOf('a', padAxes(strides[first], RANK, 0), 4), ...fieldsOf('b', padAxes(strides[second], RANK, 0), 4), ...clampOf(op),
   });
   return { kernel, build: () => [{ kernel, job: job() }] };
 };

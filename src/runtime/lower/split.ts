@@ -82,7 +82,7 @@ const resize = (job: Job, sharer: Sharer): Axis => {
     pieces: planes, ns: planes * pixels * 1.5,
     part: (range) => ({
       ...strides(job, range, { x: at(job, 'plane'), y: pixels * 4 }), planes: range[1] - range[0],
-      between: sharer.scratch(at(job, 'width') * 4),
+      between: sharer.scratch(at(job, 'width') * 4 + 64) + 16,
     }),
   };
 };
@@ -104,15 +104,17 @@ const pad = (job: Job): Axis => {
 const STRIP = 16;
 
 /** Planes that read the same input plane stay together. */
-const window = (job: Job, sharer: Sharer): Axis => {
-  const multiplier = at(job, 'multiplier'), taps = at(job, 'taps'), pixels = at(job, 'outHeight') * at(job, 'outWidth');
+const window = (job: Job, sharer: Sharer, kernel: string): Axis => {
+  const multiplier = at(job, 'multiplier'), pixels = at(job, 'outHeight') * at(job, 'outWidth');
+  // The 5x5 kernel wants each weight four times.
+  const taps = at(job, 'kernelHeight') * at(job, 'kernelWidth'), weightBytes = multiplier * taps * (kernel === 'f32_depthwise_5x5' ? 16 : 4);
   const padJob = job.padJob as Call | 0, planes = at(job, 'channels') / multiplier, pieceBytes = pixels * multiplier * 4;
   const ownPlane = (): Call | 0 => padJob && {
     ...padJob, job: { ...padJob.job, dst: sharer.scratch(planeFloats(padJob.job) * 4) },
   };
   const steps = (range: Range, dst: number): Job => ({
     ...strides(job, range, { src: at(job, 'srcPlane') }), dst, channels: (range[1] - range[0]) * multiplier, padJob: ownPlane(),
-    weights: moveOptional(job, 'weights', range[0] * multiplier * taps * 4), bias: moveOptional(job, 'bias', range[0] * multiplier * 4),
+    weights: moveOptional(job, 'weights', range[0] * weightBytes), bias: moveOptional(job, 'bias', range[0] * multiplier * 4),
     residual: otherDistance(job, 'residual', at(job, 'dst') + range[0] * pieceBytes, dst),
   });
   return {

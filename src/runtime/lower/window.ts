@@ -2,7 +2,7 @@ import type { Call } from '../../backends/index.ts';
 import { input, num } from '../../graph/ops/op.ts';
 import { poolGeometry, spans, type Window } from '../../graph/ops/window.ts';
 import { sizeOf } from '../../tensor.ts';
-import { windowFields } from './conv.ts';
+import { directFields, windowFields } from './conv.ts';
 import type { Context } from './context.ts';
 import type { Lower, Operation } from './lower.ts';
 
@@ -27,19 +27,25 @@ function paddedTaps(w: Window, d: 0 | 1, o: number): number {
 
 interface Pool { kernel: string; value: number; scale?: (op: Operation, w: Window) => Float32Array }
 
+/** Whether the kernels made for a horizontal stride of two can do it. */
+const halves = (w: Window): boolean =>
+  w.strides[1] === 2 && (w.kernel[1] === 2 || w.kernel[1] === 3) && w.dilations.every((n) => n === 1) && w.out[1] >= 4;
+
 const lowerPool = ({ kernel, value, scale }: Pool): Lower => (ctx: Context, op) => {
   if (op.node.outputs.length > 1 && op.node.outputs[1] || input(op, 0).type !== 'float32') return undefined;
-  const w = poolGeometry(op), [batch, channels] = input(op, 0).shape, count = batch * channels;
+  const w = poolGeometry(op), [batch, channels] = input(op, 0).shape;
+  const count = batch * channels, name = halves(w) ? `${kernel}_strided` : kernel;
   const build = (): Call[] => {
     const factors = scale ? ctx.upload(`${op.node.name}|scale|${w.out.join()}`, () => scale(op, w)) : 0;
-    const fields = windowFields(ctx, w, { src: ctx.address(op.node.inputs[0]), value });
+    const src = ctx.address(op.node.inputs[0]);
+    const fields = halves(w) ? directFields(ctx, w, src) : windowFields(ctx, w, { src, value });
     const job = {
       ...fields, dst: ctx.address(op.node.outputs[0]), channels: count,
       multiplier: 1, scale: factors, min: -Infinity, max: Infinity,
     };
-    return [{ kernel, job }];
+    return [{ kernel: name, job }];
   };
-  return { kernel, build };
+  return { kernel: name, build };
 };
 
 export const lowerMaxPool = lowerPool({ kernel: 'f32_maxpool', value: -Infinity });
