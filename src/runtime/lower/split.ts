@@ -107,7 +107,8 @@ const STRIP = 16;
 const window = (job: Job, sharer: Sharer, kernel: string): Axis => {
   const multiplier = at(job, 'multiplier'), pixels = at(job, 'outHeight') * at(job, 'outWidth');
   // The 5x5 kernel wants each weight four times.
-  const taps = at(job, 'kernelHeight') * at(job, 'kernelWidth'), weightBytes = multiplier * taps * (kernel === 'f32_depthwise_5x5' ? 16 : 4);
+  const tapBytes = kernel === 'f32_depthwise_5x5' ? 16 : 4;
+  const taps = at(job, 'kernelHeight') * at(job, 'kernelWidth'), weightBytes = multiplier * taps * tapBytes;
   const padJob = job.padJob as Call | 0, planes = at(job, 'channels') / multiplier, pieceBytes = pixels * multiplier * 4;
   const ownPlane = (): Call | 0 => padJob && {
     ...padJob, job: { ...padJob.job, dst: sharer.scratch(planeFloats(padJob.job) * 4) },
