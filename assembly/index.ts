@@ -34,9 +34,10 @@ export function f32_pair_direct_2x24(job: usize): void { pair<Far>(job, 6); }
 
 // y[rows] = A·x.
 export function f32_dense_spmv(job: usize): void { spmv.dense(job); }
+export function f16_dense_spmv(job: usize): void { spmv.halves(job); }
 export function f32_csr_spmv_1(job: usize): void { spmv.sparse(job); }
-export function f32_csr_spmv_4(job: usize): void { spmv.rows4<Csr>(job); }
-export function f32_bsr_spmv_4(job: usize): void { spmv.rows4<Bsr>(job); }
+export function f32_csr_spmv_4(job: usize): void { spmv.rows4(job); }
+export function f32_bsr_spmv_4(job: usize): void { spmv.areas4(job); }
 
 // Windows over padded planes.
 export function f32_depthwise(job: usize): void { slide<Weighted>(job); }

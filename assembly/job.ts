@@ -130,6 +130,7 @@ export class CropJob {
 @unmanaged
 export class SpmvJob {
   values: usize;
+  /** u16 byte offsets into x; for weights of 16 bits the address of the mask that widens them. */
   idx: usize;
   ptr: usize;
   run: u32;

@@ -4,6 +4,7 @@ import { kernelRows, smallestLanes, type Block } from './formats/index.ts';
 /** A kernel's name as a record: `f32_csr_spmm_1x32` is { dtype f32, pattern csr, op spmm, rows 1, width 32 }. */
 export interface Kernel {
   readonly name: string;
+  /** Of the values it reads; sums are f32. */
   readonly dtype: string;
   /** How stored positions are walked; absent for kernels without weights. */
   readonly pattern?: string;
@@ -14,7 +15,7 @@ export interface Kernel {
   readonly width: number;
 }
 
-const WEIGHTED = /^(f32)_(dense|csr|bsr|nm|pair)_(spmm|spmv|direct|conv)(?:_(\d+)(?:x(\d+))?)?$/;
+const WEIGHTED = /^(f32|f16)_(dense|csr|bsr|nm|pair)_(spmm|spmv|direct|conv)(?:_(\d+)(?:x(\d+))?)?$/;
 const PLAIN = /^(?:(f32|b32)_)?([a-z]+(?:_[a-z]+)*)(?:_(\d+)x(\d+))?$/;
 
 /** @throws BurinError when the name is not of the form above. */

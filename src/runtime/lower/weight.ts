@@ -1,3 +1,4 @@
+import { HALF_MASK, toHalf } from '../../formats/half.ts';
 import { countNonzero, evenBlock, formats, pack, type Block, type Matrix, type Packed } from '../../formats/index.ts';
 import type { Kernel } from '../../kernels.ts';
 import type { Context } from './context.ts';
@@ -84,15 +85,15 @@ export function productLayout(ctx: Context, weight: Weight, { format, kernel, bl
 
 /** The packed weight on the device; packed and uploaded once for each key, choice and layout. */
 export function upload(ctx: Context, weight: Weight, choice: Choice, { unit, kBlock, index }: WeightLayout): Uploaded {
-  const { block, kernel, format } = choice, pairs = kernel.pattern === 'pair';
-  const key = `${weight.key}|${format}${blockName(block)}|${kernel.pattern} ${kernel.rows}|${unit}|${kBlock}|${index?.key ?? ''}`;
+  const { block, kernel, format } = choice, pairs = kernel.pattern === 'pair', half = kernel.dtype === 'f16';
+  const key = `${weight.key}|${format}${blockName(block)}|${kernel.dtype} ${kernel.pattern} ${kernel.rows}|${unit}|${kBlock}|${index?.key ?? ''}`;
   const cache = uploaded.get(ctx) ?? new Map<string, Uploaded>();
   uploaded.set(ctx, cache);
   let packed: Packed | undefined;
   const layout = { lanes: kernel.rows, unit, kBlock, pairs, indexBytes: kernel.op === 'direct' ? 4 as const : 2 as const };
   const data = (): Packed => (packed ??= pack(format, weight.matrix(), { ...layout, offsets: index?.make() }, block, weight.key));
-  const values = ctx.upload(`${key}|values`, () => data().values);
-  const idx = ctx.upload(`${key}|idx`, () => data().idx);
+  const values = ctx.upload(`${key}|values`, () => (half ? toHalf(data().values, weight.cols) : data().values));
+  const idx = half ? ctx.upload('half mask', () => HALF_MASK) : ctx.upload(`${key}|idx`, () => data().idx);
   const ptr = ctx.upload(`${key}|ptr`, () => data().ptr);
   const order = pairs ? ctx.upload(`${key}|order`, () => data().order!) : 0;
   const known = packed ? undefined : cache.get(key);
