@@ -19,3 +19,12 @@ export function clamp(x: v128, lo: v128, hi: v128): v128 {
 export function zero(): v128 {
   return f32x4.splat(0);
 }
+
+/** The sums of four vectors as one. */
+// @ts-ignore: decorator
+@inline
+export function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(v128.shuffle<i32>(a, b, 0, 1, 4, 5), v128.shuffle<i32>(a, b, 2, 3, 6, 7));
+  const cd = f32x4.add(v128.shuffle<i32>(c, d, 0, 1, 4, 5), v128.shuffle<i32>(c, d, 2, 3, 6, 7));
+  return f32x4.add(v128.shuffle<i32>(ab, cd, 0, 2, 4, 6), v128.shuffle<i32>(ab, cd, 1, 3, 5, 7));
+}

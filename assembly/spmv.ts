@@ -1,5 +1,5 @@
 import { SpmvJob } from './job';
-import { clamp, madd, zero } from './simd';
+import { clamp, madd, sumsOf, zero } from './simd';
 
 // y[rows] = clamp(A·x + bias + residual). Bound by the bytes of A: values and 16-bit offsets stream once. Four rows at a
 // time where the format has them: a vector of x then serves four multiplications, and four streams of memory are read
@@ -12,20 +12,11 @@ function sumOf(x: v128): f32 {
   return f32x4.extract_lane(f32x4.add(pair, v128.shuffle<i32>(pair, pair, 1, 0, 3, 2)), 0);
 }
 
-/** The sums of four vectors as one. */
-// @ts-ignore: decorator
-@inline
-function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = f32x4.add(v128.shuffle<i32>(a, b, 0, 1, 4, 5), v128.shuffle<i32>(a, b, 2, 3, 6, 7));
-  const cd = f32x4.add(v128.shuffle<i32>(c, d, 0, 1, 4, 5), v128.shuffle<i32>(c, d, 2, 3, 6, 7));
-  return f32x4.add(v128.shuffle<i32>(ab, cd, 0, 2, 4, 6), v128.shuffle<i32>(ab, cd, 1, 3, 5, 7));
-}
-
 // @ts-ignore: decorator
 @inline
 function put(job: SpmvJob, row: u32, sum: f32): void {
   const y = job.y + (<usize>row << 2);
-  sum += job.partial ? load<f32>(y) : job.bias ? load<f32>(job.bias + (<usize>row << 2)) : 0;
+  if (job.bias) sum += load<f32>(job.bias + (<usize>row << 2));
   if (job.residual) sum += load<f32>(y + job.residual);
   store<f32>(y, sum < job.min ? job.min : sum > job.max ? job.max : sum);
 }
@@ -33,19 +24,22 @@ function put(job: SpmvJob, row: u32, sum: f32): void {
 /** Four rows, or the `valid` that are left: nothing beyond them is written. */
 // @ts-ignore: decorator
 @inline
-function putRows(job: SpmvJob, row: u32, valid: u32, sums: v128): void {
-  if (valid > 3) {
-    const y = job.y + (<usize>row << 2);
-    if (job.partial) sums = f32x4.add(sums, v128.load(y));
-    else if (job.bias) sums = f32x4.add(sums, v128.load(job.bias + (<usize>row << 2)));
-    if (job.residual) sums = f32x4.add(sums, v128.load(y + job.residual));
-    v128.store(y, clamp(sums, f32x4.splat(job.min), f32x4.splat(job.max)));
-    return;
-  }
-  for (; valid > 0; --valid, ++row) {
+function putEach(job: SpmvJob, row: u32, valid: u32, sums: v128): void {
+  for (const end = row + min(valid, 4); row < end; ++row) {
     put(job, row, f32x4.extract_lane(sums, 0));
     sums = v128.shuffle<i32>(sums, sums, 1, 2, 3, 0);
   }
+}
+
+/** The same for blocks, which may hold so little that four rows one by one would be felt. */
+// @ts-ignore: decorator
+@inline
+function putRows(job: SpmvJob, row: u32, valid: u32, sums: v128): void {
+  if (valid < 4) return putEach(job, row, valid, sums);
+  const y = job.y + (<usize>row << 2);
+  if (job.bias) sums = f32x4.add(sums, v128.load(job.bias + (<usize>row << 2)));
+  if (job.residual) sums = f32x4.add(sums, v128.load(y + job.residual));
+  v128.store(y, clamp(sums, f32x4.splat(job.min), f32x4.splat(job.max)));
 }
 
 /** A is plain row-major values[rows][cols]. */
@@ -72,7 +66,7 @@ export function dense(at: usize): void {
       const v = v128.load_lane<f32>(c + i, v128.load_lane<f32>(b + i, v128.load32_zero(a + i), 1), 2);
       sums = madd(v128.load32_splat(x + i), v128.load_lane<f32>(d + i, v, 3), sums);
     }
-    putRows(job, row, valid, sums);
+    putEach(job, row, valid, sums);
   }
 }
 
@@ -132,7 +126,7 @@ export function halves(at: usize): void {
       const v = v128.load_lane<u16>(c + i, v128.load_lane<u16>(b + i, v128.load_lane<u16>(a + i, zero(), 1), 3), 5);
       sums = madd(f32x4.mul(v128.load32_splat(x), scale), widen(v128.load_lane<u16>(d + i, v, 7), mask), sums);
     }
-    putRows(job, row, valid, f32x4.mul(sums, back));
+    putEach(job, row, valid, f32x4.mul(sums, back));
   }
 }
 
@@ -145,16 +139,16 @@ export function sparse(at: usize): void {
   let a = job.values, idx = job.idx, ptr = job.ptr;
   for (let row: u32 = 0; row < rows; ++row, ptr += 4) {
     let left: i32 = load<u32>(ptr, 4) - load<u32>(ptr);
-    let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero();
-    for (; left >= 16; left -= 16, a += 64, idx += 32) {
+    let s0 = zero(), s1 = zero();
+    for (; left >= 8; left -= 8, a += 32, idx += 16) {
       s0 = madd(gather(x, idx), v128.load(a), s0);
       s1 = madd(gather(x, idx + 8), v128.load(a, 16), s1);
-      s2 = madd(gather(x, idx + 16), v128.load(a, 32), s2);
-      s3 = madd(gather(x, idx + 24), v128.load(a, 48), s3);
     }
-    s0 = f32x4.add(s0, s1);
-    for (; left >= 4; left -= 4, a += 16, idx += 8) s2 = madd(gather(x, idx), v128.load(a), s2);
-    let sum = sumOf(f32x4.add(s0, f32x4.add(s2, s3)));
+    if (left >= 4) {
+      s0 = madd(gather(x, idx), v128.load(a), s0);
+      left -= 4; a += 16; idx += 8;
+    }
+    let sum = sumOf(f32x4.add(s0, s1));
     for (; left > 0; --left, a += 4, idx += 2) sum += load<f32>(a) * load<f32>(x + <usize>load<u16>(idx));
     put(job, row, sum);
   }
@@ -169,42 +163,28 @@ function gather(x: usize, idx: usize): v128 {
   return v128.shuffle<i32>(low, high, 0, 1, 4, 5);
 }
 
-/** Blocks of four rows × one column: one splat of x for four multiplications, four sums for the latency. */
-// @ts-ignore: decorator
-@inline
-export function rows4(at: usize): void {
-  const job = changetype<SpmvJob>(at);
-  const blockRows = job.blockRows, rows = job.rows, x = job.x;
-  let a = job.values, idx = job.idx, ptr = job.ptr;
-  for (let row: u32 = 0; row < rows; row += blockRows, ptr += 4) {
-    let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero();
-    let left: i32 = load<u32>(ptr, 4) - load<u32>(ptr);
-    for (; left >= 4; left -= 4, a += 64, idx += 8) {
-      const low = load<u32>(idx), high = load<u32>(idx, 4);
-      s0 = madd(v128.load32_splat(x + <usize>(low & 0xffff)), v128.load(a), s0);
-      s1 = madd(v128.load32_splat(x + <usize>(low >> 16)), v128.load(a, 16), s1);
-      s2 = madd(v128.load32_splat(x + <usize>(high & 0xffff)), v128.load(a, 32), s2);
-      s3 = madd(v128.load32_splat(x + <usize>(high >> 16)), v128.load(a, 48), s3);
-    }
-    for (; left > 0; --left, a += 16, idx += 2) s0 = madd(v128.load32_splat(x + <usize>load<u16>(idx)), v128.load(a), s0);
-    putRows(job, row, min(blockRows, rows - row), f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
-  }
-}
-
 /**
- * Blocks of four rows × `run` columns. Where these are four, one vector of x serves the block: its splats are shuffles and
- * cost no load.
+ * Blocks of four rows × `run` columns, four sums for the latency. Single columns: a splat of x for four multiplications.
+ * Four: one vector of x serves the block, its splats are shuffles and cost no load.
  */
 // @ts-ignore: decorator
 @inline
-export function areas4(at: usize): void {
+export function rows4(at: usize): void {
   const job = changetype<SpmvJob>(at);
   const blockRows = job.blockRows, rows = job.rows, run = job.run, x = job.x;
   let a = job.values, idx = job.idx, ptr = job.ptr;
   for (let row: u32 = 0; row < rows; row += blockRows, ptr += 4) {
     let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero();
-    let left = load<u32>(ptr, 4) - load<u32>(ptr);
-    if (run == 4) {
+    let left: i32 = load<u32>(ptr, 4) - load<u32>(ptr);
+    if (run == 1) {
+      for (; left >= 4; left -= 4, a += 64, idx += 8) {
+        const low = load<u32>(idx), high = load<u32>(idx, 4);
+        s0 = madd(v128.load32_splat(x + <usize>(low & 0xffff)), v128.load(a), s0);
+        s1 = madd(v128.load32_splat(x + <usize>(low >> 16)), v128.load(a, 16), s1);
+        s2 = madd(v128.load32_splat(x + <usize>(high & 0xffff)), v128.load(a, 32), s2);
+        s3 = madd(v128.load32_splat(x + <usize>(high >> 16)), v128.load(a, 48), s3);
+      }
+    } else if (run == 4) {
       for (; left > 0; --left, idx += 2, a += 64) {
         const v = v128.load(x + <usize>load<u16>(idx));
         s0 = madd(v128.shuffle<i32>(v, v, 0, 0, 0, 0), v128.load(a), s0);

@@ -15,7 +15,7 @@ export interface Kernel {
   readonly width: number;
 }
 
-const WEIGHTED = /^(f32|f16)_(dense|csr|bsr|nm|pair)_(spmm|spmv|direct|conv)(?:_(\d+)(?:x(\d+))?)?$/;
+const WEIGHTED = /^(f32|f16)_(dense|csr|bsr|nm|pair)_(spmm|spmv|direct|conv|spmmt|sddmm)(?:_(\d+)(?:x(\d+))?)?$/;
 const PLAIN = /^(?:(f32|b32)_)?([a-z]+(?:_[a-z]+)*)(?:_(\d+)x(\d+))?$/;
 
 /** @throws BurinError when the name is not of the form above. */
@@ -77,8 +77,10 @@ export const jobs = {
   CropJob: [...address('src srcPlane pitch dst'), ...count('rows height width'), ...address('residual'), ...real('min max')],
   SpmvJob: [
     ...address('values idx ptr'), ...count('run blocks blockRows rows cols'),
-    ...address('x y bias residual'), ...real('min max'), ...count('partial'),
+    ...address('x y bias residual'), ...real('min max'),
   ],
+  SddmmJob: [...address('values idx ptr'), ...count('rows'), ...address('a aStride b bStride depth'), ...count('partial')],
+  TransposedJob: [...address('values idx ptr'), ...count('rows blockRows depth cols'), ...address('b bStride tile unit c cStride')],
   PadJob: [...address('src dst'), ...count('channels height width top left rows phases phaseWidth'), ...real('value')],
   WindowJob: [
     ...address('src srcPlane padJob dst'), ...count('channels multiplier outHeight outWidth'), ...address('rowStep'),
@@ -104,7 +106,8 @@ export type JobName = keyof typeof jobs;
 
 /** Which record a kernel reads, by its operation; element-wise kernels of one operand are the rest. */
 const jobOf: Readonly<Record<string, JobName>> = {
-  spmm: 'SpmmJob', direct: 'SpmmJob', conv: 'SpmmJob', spmv: 'SpmvJob', matmul: 'MatmulJob', pack_rows: 'PackJob',
+  spmm: 'SpmmJob', direct: 'SpmmJob', conv: 'SpmmJob', spmv: 'SpmvJob', sddmm: 'SddmmJob', spmmt: 'TransposedJob',
+  matmul: 'MatmulJob', pack_rows: 'PackJob',
   pack_columns: 'PackJob', pack_taps: 'PackJob', pack_a: 'PackRowsJob',
   pad: 'PadJob', unpack: 'UnpackJob', crop: 'CropJob', depthwise: 'WindowJob', maxpool: 'WindowJob', sumpool: 'WindowJob',
   add: 'BinaryJob', sub: 'BinaryJob', mul: 'BinaryJob', div: 'BinaryJob', min: 'BinaryJob', max: 'BinaryJob', prelu: 'BinaryJob',

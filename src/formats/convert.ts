@@ -1,6 +1,8 @@
 import { expect, show } from '../expect.ts';
 import { countNonzero, flush, type Block, type Layout, type Packed } from './format.ts';
 import { pack, type FormatName } from './index.ts';
+import { eachOfPairs, packPairs } from './pair.ts';
+import type { Rows } from './rows.ts';
 
 // From one packing to another through the nonzeros alone: time and memory follow what is stored, never rows × cols.
 
@@ -28,19 +30,12 @@ export interface Target {
   readonly block?: Block;
 }
 
-/** Columns ascending in each row, no zeros, no subnormals. */
-interface Nonzeros {
-  readonly rows: number;
-  readonly cols: number;
-  readonly values: Float32Array;
-  readonly colIdx: Uint32Array;
-  readonly rowPtr: Uint32Array;
-}
-
 const whole = (n: unknown): boolean => Number.isInteger(n) && (n as number) >= 0 && (n as number) < 2 ** 32;
 
 function checkSize({ rows, cols }: { rows: number; cols: number }, where: string): void {
-  expect(whole(rows) && whole(cols), { kind: 'shape', where, needs: 'whole rows and cols of 0 or more', got: `${show(rows)} × ${show(cols)}` });
+  expect(whole(rows) && whole(cols), {
+    kind: 'shape', where, needs: 'whole rows and cols of 0 or more', got: `${show(rows)} × ${show(cols)}`,
+  });
 }
 
 function checkIndices(indices: Numbers, limit: number, length: number, where: string): void {
@@ -53,7 +48,9 @@ function checkIndices(indices: Numbers, limit: number, length: number, where: st
 
 /** The row of every entry. @throws BurinError when rowPtr does not climb from 0 to nnz */
 function rowsOf({ rows, rowPtr, values }: CsrArrays, where: string): Uint32Array {
-  expect(rowPtr?.length === rows + 1, { kind: 'shape', where: `${where} rowPtr`, needs: `rows + 1 = ${rows + 1}`, got: show(rowPtr?.length) });
+  expect(rowPtr?.length === rows + 1, {
+    kind: 'shape', where: `${where} rowPtr`, needs: `rows + 1 = ${rows + 1}`, got: show(rowPtr?.length),
+  });
   const rowIdx = new Uint32Array(values.length);
   for (let row = 0, at = 0; row < rows; row++) {
     const end = rowPtr[row + 1];
@@ -88,7 +85,7 @@ function order(keys: Numbers, count: number, from?: Uint32Array): Uint32Array {
 }
 
 /** Sorts entries by row and column, two counting sorts, and leaves out zeros. */
-function nonzerosOf({ rows, cols, values, rowIdx, colIdx }: CooArrays, where: string): Nonzeros {
+function nonzerosOf({ rows, cols, values, rowIdx, colIdx }: CooArrays, where: string): Rows {
   const sorted = order(rowIdx, rows, order(colIdx, cols));
   const kept = sorted.filter((entry) => flush(values[entry]) !== 0);
   for (let i = 1; i < sorted.length; i++) {
@@ -113,7 +110,7 @@ export function fromCoo(arrays: CooArrays, to: Target = {}): Packed {
   expect(values?.length >= 0, { kind: 'argument', where, needs: 'values', got: show(values) });
   checkIndices(arrays.rowIdx, rows, values.length, `${where} rowIdx`);
   checkIndices(arrays.colIdx, cols, values.length, `${where} colIdx`);
-  return fromNonzeros(nonzerosOf(arrays, where), to, where);
+  return fromSorted(nonzerosOf(arrays, where), to, where);
 }
 
 /**
@@ -125,34 +122,47 @@ export function fromCsr(arrays: CsrArrays, to: Target = {}): Packed {
   checkSize(arrays, where);
   expect(arrays.values?.length >= 0, { kind: 'argument', where, needs: 'values', got: show(arrays.values) });
   checkIndices(arrays.colIdx, arrays.cols, arrays.values.length, `${where} colIdx`);
-  return fromNonzeros(nonzerosOf({ ...arrays, rowIdx: rowsOf(arrays, where) }, where), to, where);
+  return fromSorted(nonzerosOf({ ...arrays, rowIdx: rowsOf(arrays, where) }, where), to, where);
 }
 
-/** Calls `visit(row, column, value)` for every stored weight, part by part and block by block. */
-function eachStored(packed: Packed, visit: (row: number, k: number, value: number) => void): void {
-  const { rows, cols, layout, blockRows, blocks, blockCols, idx, ptr, starts, values } = packed;
+/** Calls `visit(row, column, place)` for every stored weight, values[place], in the order of the packing. */
+export function eachStored(packed: Packed, visit: (row: number, k: number, place: number) => void): void {
+  if (packed.order) return eachOfPairs(packed, visit);
+  const { rows, cols, layout, blockRows, blocks, blockCols, idx, ptr, starts } = packed;
   starts.forEach((start, p) => {
     for (let b = 0; b < blocks; b++) {
       const from = ptr[p * (blocks + 1) + b], to = ptr[p * (blocks + 1) + b + 1], lastRow = Math.min(blockRows, rows - b * blockRows);
       for (let i = from; i < to; i++) {
         const k = p * layout.kBlock + (idx.length ? idx[start + i] / layout.unit : i - from), lastCol = Math.min(blockCols, cols - k);
         for (let c = 0, at = (start + i) * blockCols * layout.lanes; c < lastCol; c++, at += layout.lanes) {
-          for (let r = 0; r < lastRow; r++) visit(b * blockRows + r, k + c, values[at + r]);
+          for (let r = 0; r < lastRow; r++) visit(b * blockRows + r, k + c, at + r);
         }
       }
     }
   });
 }
 
+/** Of rows in pairs, which store a row's columns in an order of their own. */
+function sortedPairs(packed: Packed): Rows {
+  const values: number[] = [], rowIdx: number[] = [], colIdx: number[] = [];
+  eachOfPairs(packed, (row, k, place) => {
+    values.push(packed.values[place]);
+    rowIdx.push(row);
+    colIdx.push(k);
+  });
+  return nonzerosOf({ rows: packed.rows, cols: packed.cols, values, rowIdx, colIdx }, 'toCsr');
+}
+
 /** The nonzeros of a packing as compressed sparse rows, columns ascending. */
-export function toCsr(packed: Packed): Nonzeros {
+export function toCsr(packed: Packed): Rows {
+  if (packed.order) return sortedPairs(packed);
   const rowPtr = new Uint32Array(packed.rows + 1);
-  eachStored(packed, (row, _k, value) => { if (value !== 0) rowPtr[row + 1]++; });
+  eachStored(packed, (row, _k, place) => { if (packed.values[place] !== 0) rowPtr[row + 1]++; });
   for (let row = 0; row < packed.rows; row++) rowPtr[row + 1] += rowPtr[row];
   const next = rowPtr.slice(), values = new Float32Array(rowPtr[packed.rows]), colIdx = new Uint32Array(values.length);
-  eachStored(packed, (row, k, value) => {
-    if (value === 0) return;
-    values[next[row]] = value;
+  eachStored(packed, (row, k, place) => {
+    if (packed.values[place] === 0) return;
+    values[next[row]] = packed.values[place];
     colIdx[next[row]++] = k;
   });
   return { rows: packed.rows, cols: packed.cols, values, colIdx, rowPtr };
@@ -160,21 +170,21 @@ export function toCsr(packed: Packed): Nonzeros {
 
 /** The same matrix in another format, block or layout. @throws BurinError when that cannot store it */
 export function convert(packed: Packed, to: Target): Packed {
-  return fromNonzeros(toCsr(packed), to, 'convert');
+  return fromSorted(toCsr(packed), to, 'convert');
 }
 
 /** The transposed matrix, packed. @throws BurinError when the format cannot store it */
 export function transpose(packed: Packed, to: Target = {}): Packed {
   const { rows, cols, values, colIdx, rowPtr } = toCsr(packed), sorted = order(colIdx, cols);
   const rowIdx = rowsOf({ rows, cols, values, colIdx, rowPtr }, 'transpose');
-  return fromNonzeros({
+  return fromSorted({
     rows: cols, cols: rows, values: Float32Array.from(sorted, (entry) => values[entry]), colIdx: sorted.map((entry) => rowIdx[entry]),
     rowPtr: bounds(colIdx, cols),
   }, to, 'transpose');
 }
 
 /** First columns of the positions stored for a group of rows, ascending, to `out`; returns how many. */
-type Positions = (from: Nonzeros, block: Block, group: number, out: Uint32Array, where: string) => number;
+type Positions = (from: Rows, block: Block, group: number, out: Uint32Array, where: string) => number;
 
 const positions: Readonly<Record<Exclude<FormatName, 'dense'>, Positions>> = {
   csr: ({ colIdx, rowPtr }, _block, row, out) => {
@@ -209,17 +219,18 @@ const positions: Readonly<Record<Exclude<FormatName, 'dense'>, Positions>> = {
 };
 
 /** A dense packing has a place for every weight: its matrix is made after all. */
-function denseFrom({ rows, cols, values, colIdx, rowPtr }: Nonzeros, { layout, block }: Target, where: string): Packed {
+function denseFrom({ rows, cols, values, colIdx, rowPtr }: Rows, { layout, block }: Target, where: string): Packed {
   const all = new Float32Array(rows * cols);
   for (let row = 0; row < rows; row++) for (let i = rowPtr[row]; i < rowPtr[row + 1]; i++) all[row * cols + colIdx[i]] = values[i];
   return pack('dense', { rows, cols, values: all }, layout, block, where);
 }
 
-function fromNonzeros(from: Nonzeros, to: Target, where: string): Packed {
+function fromSorted(from: Rows, to: Target, where: string): Packed {
   const { format = 'csr' } = to;
   if (format === 'dense') return denseFrom(from, to, where);
   // A packing of no rows has been checked, and knows its layout.
   const empty = pack(format, { rows: 0, cols: from.cols, values: new Float32Array(0) }, to.layout, to.block, where);
+  if (empty.order) return pairsFrom(from, empty, positions[format], where);
   const own = { ...empty, rows: from.rows, blocks: Math.ceil(from.rows / empty.blockRows) };
   const counted = countPositions(from, own, positions[format], where);
   const { ptr, starts, total } = counted;
@@ -228,11 +239,18 @@ function fromNonzeros(from: Nonzeros, to: Target, where: string): Packed {
   return { ...own, values, idx, ptr, starts, nnz: countNonzero(from.values), stored: total * own.blockCols * own.blockRows };
 }
 
+/** Rows in pairs, once no window is too full. */
+function pairsFrom(from: Rows, { format, block, layout }: Packed, find: Positions, where: string): Packed {
+  const found = new Uint32Array(from.cols);
+  for (let row = 0; format === 'nm' && row < from.rows; row++) find(from, block, row, found, where);
+  return packPairs(from, layout, { format, block });
+}
+
 /** Rows whose positions are found together: those of the format's block, which kernels may take in several of their own. */
 const groupRows = ({ format, block }: Packed): number => (format === 'bsr' ? block.rows : 1);
 
 function countPositions(
-  from: Nonzeros, own: Packed, find: Positions, where: string,
+  from: Rows, own: Packed, find: Positions, where: string,
 ): { ptr: Uint32Array; starts: number[]; total: number } {
   const { blocks, blockRows, cols, layout } = own, parts = Math.ceil(cols / layout.kBlock), stride = blocks + 1;
   const found = new Uint32Array(cols), ptr = new Uint32Array(parts * stride), starts: number[] = [], rows = groupRows(own);
@@ -252,7 +270,7 @@ function countPositions(
 }
 
 /** Writes idx and values, row by row: a row's nonzeros and its block's positions are walked together. */
-function fill(from: Nonzeros, to: Packed, find: Positions, where: string): void {
+function fill(from: Rows, to: Packed, find: Positions, where: string): void {
   const { layout: { kBlock, unit, lanes }, blockRows, blocks, blockCols, ptr, starts, values, idx } = to;
   const found = new Uint32Array(to.cols), rows = groupRows(to);
   for (let row = 0, n = 0; row < from.rows; row++) {

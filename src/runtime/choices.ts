@@ -79,6 +79,7 @@ function suits(kernel: Kernel, rows: number, { cols, vector, inPlace, linear = 0
   if (kernel.op === 'conv') return kernel.width <= linear;
   if (kernel.op === 'direct') return inPlace === true && kernel.width <= cols;
   if (kernel.op === 'spmv') return vector;
+  if (kernel.op !== 'spmm') return false;
   if (vector && cols === 1) return false;
   const tooWide = kernel.width > 16 && kernel.width >= 2 * cols;
   const tooNarrow = kernel.width === 16 && kernel.rows === 1 && cols > 64;

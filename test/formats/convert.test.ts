@@ -50,7 +50,8 @@ for (const { format, block } of targets) {
     for (const [rows, cols] of sizes) {
       for (const density of [0, 0.02, 0.2, 0.5]) {
         const matrix = matrixOf(rows, cols, density), lanes = pack(format, matrix, undefined, block).layout.lanes;
-        for (const layout of [undefined, { lanes, unit: 128, kBlock: 5 }, { lanes: 6, unit: 4, kBlock: 16 }]) {
+        const pairs = { lanes: 2, unit: 64, kBlock: 7, pairs: true }, single = block.rows === 1 && block.cols === 1 && format !== 'dense';
+        for (const layout of [undefined, { lanes, unit: 128, kBlock: 5 }, { lanes: 6, unit: 4, kBlock: 16 }, ...(single ? [pairs] : [])]) {
           const want = pack(format, matrix, layout, block);
           assert.equal(fromCsr(arraysOf(matrix), { format, block, layout }), want, `${rows}x${cols} ${density}`);
           assert.equal(toCsr(want), toCsr(pack('csr', matrix)));

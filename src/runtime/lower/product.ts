@@ -154,7 +154,7 @@ export function lowerVector(ctx: Context, { weight, choice, x, y, epilogue }: Ve
       job: {
         values: parts[p * PART], idx: parts[p * PART + 1], ptr: parts[p * PART + 2],
         run: packed.blockCols, blocks: packed.blocks, blockRows: packed.blockRows,
-        rows: weight.rows, cols: weight.cols, x: x + p * kBlock * 4, y, bias, partial: p > 0 ? 1 : 0,
+        rows: weight.rows, cols: weight.cols, x: x + p * kBlock * 4, y, bias: p > 0 ? y : bias,
         residual: last && residual ? (residual - y) >>> 0 : 0, min: last ? min : -Infinity, max: last ? max : Infinity,
       },
     };
