@@ -5,6 +5,8 @@ import { Far, Near, pair } from './pair';
 import { tall, wide } from './tile';
 import { halve, Largest, slide, Total, Weighted } from './window';
 import * as spmv from './spmv';
+import { sample } from './sddmm';
+import { scatterRows } from './transposed';
 import * as fn from './pointwise';
 import { reduce } from './axis';
 
@@ -37,9 +39,15 @@ export function f32_pair_direct_2x24(job: usize): void { pair<Far>(job, 6); }
 
 // y[rows] = A·x.
 export function f32_dense_spmv(job: usize): void { spmv.dense(job); }
+export function f16_dense_spmv(job: usize): void { spmv.halves(job); }
 export function f32_csr_spmv_1(job: usize): void { spmv.sparse(job); }
-export function f32_csr_spmv_4(job: usize): void { spmv.rows4<Csr>(job); }
-export function f32_bsr_spmv_4(job: usize): void { spmv.rows4<Bsr>(job); }
+export function f32_csr_spmv_4(job: usize): void { spmv.rows4(job); }
+export function f32_bsr_spmv_4(job: usize): void { spmv.rows4(job); }
+
+// A·Bᵀ at stored positions, and C = Aᵀ·B.
+export function f32_csr_sddmm(job: usize): void { sample(job); }
+export function f32_csr_spmmt_1x32(job: usize): void { scatterRows(job); }
+export function f32_csr_spmmt_4x8(job: usize): void { scatterRows(job); }
 
 // Windows over padded planes.
 export function f32_depthwise(job: usize): void { slide<Weighted>(job); }

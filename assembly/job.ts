@@ -130,6 +130,7 @@ export class CropJob {
 @unmanaged
 export class SpmvJob {
   values: usize;
+  /** u16 byte offsets into x; for weights of 16 bits the address of the mask that widens them. */
   idx: usize;
   ptr: usize;
   run: u32;
@@ -140,11 +141,47 @@ export class SpmvJob {
   cols: u32;
   x: usize;
   y: usize;
+  /** f32 [rows] to start from: the bias, or y where it holds the sums of earlier parts; or 0. */
   bias: usize;
   residual: usize;
   min: f32;
   max: f32;
+}
+
+/** Products at stored positions: values[nnz] (partial: added to it) of A·Bᵀ, A[rows×depth], B[·×depth]. */
+@unmanaged
+export class SddmmJob {
+  values: usize;
+  /** u32 columns [nnz] and bounds of rows [rows + 1]; strides in bytes. */
+  idx: usize;
+  ptr: usize;
+  rows: u32;
+  a: usize;
+  aStride: usize;
+  b: usize;
+  bStride: usize;
+  /** Bytes of a row to sum over, a multiple of 32. */
+  depth: usize;
   partial: u32;
+}
+
+/** C[depth×cols] = Aᵀ·B, A[rows×depth] packed with byte offsets of rows of the tile, B[rows×cols]. */
+@unmanaged
+export class TransposedJob {
+  values: usize;
+  idx: usize;
+  ptr: usize;
+  rows: u32;
+  blockRows: u32;
+  depth: u32;
+  cols: u32;
+  b: usize;
+  bStride: usize;
+  /** Room for depth rows of a tile, and bytes of one: 128 for single rows of B, 32 for four at a time. */
+  tile: usize;
+  unit: usize;
+  c: usize;
+  cStride: usize;
 }
 
 /** Copies planes [channels][height][width] into padded phase planes [channels][rows][phases][phaseWidth]. */

@@ -38,3 +38,12 @@ export function zip(d: usize, p: v128, q: v128): void {
   v128.store(d, v128.shuffle<i32>(p, q, 0, 4, 1, 5));
   v128.store(d, v128.shuffle<i32>(p, q, 2, 6, 3, 7), 16);
 }
+
+/** The sums of four vectors as one. */
+// @ts-ignore: decorator
+@inline
+export function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(v128.shuffle<i32>(a, b, 0, 1, 4, 5), v128.shuffle<i32>(a, b, 2, 3, 6, 7));
+  const cd = f32x4.add(v128.shuffle<i32>(c, d, 0, 1, 4, 5), v128.shuffle<i32>(c, d, 2, 3, 6, 7));
+  return f32x4.add(v128.shuffle<i32>(ab, cd, 0, 2, 4, 6), v128.shuffle<i32>(ab, cd, 1, 3, 5, 7));
+}

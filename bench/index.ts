@@ -7,6 +7,7 @@ const benches = {
   models: () => import('./models.ts'),
   browser: () => import('./browser.ts'),
   sparse: () => import('./sparse.ts'),
+  vectors: () => import('./vectors.ts'),
   threads: () => import('./threads.ts'),
   chooser: () => import('./chooser.ts'),
   tables: () => import('./tables.ts'),

@@ -6,6 +6,8 @@ export { evaluate } from './graph/evaluate.ts';
 export { zoo, zooGraph } from './graph/zoo/index.ts';
 export { readModel, writeModel } from './io/index.ts';
 export { formats, pack, unpack, type Block, type Layout, type Matrix, type Packed } from './formats/index.ts';
+export { convert, fromCoo, fromCsr, toCsr, transpose, type CooArrays, type CsrArrays, type Target } from './formats/convert.ts';
+export { createProducts, type Bounds, type Products, type ProductWeight, type WeightOptions } from './runtime/products.ts';
 export * from './prune/index.ts';
 export { inspect, workOf } from './measure/work.ts';
 export { measure, sweep } from './measure/speedup.ts';

@@ -4,6 +4,7 @@ import { kernelRows, smallestLanes, type Block } from './formats/index.ts';
 /** A kernel's name as a record: `f32_csr_spmm_1x32` is { dtype f32, pattern csr, op spmm, rows 1, width 32 }. */
 export interface Kernel {
   readonly name: string;
+  /** Of the values it reads; sums are f32. */
   readonly dtype: string;
   /** How stored positions are walked; absent for kernels without weights. */
   readonly pattern?: string;
@@ -14,7 +15,7 @@ export interface Kernel {
   readonly width: number;
 }
 
-const WEIGHTED = /^(f32)_(dense|csr|bsr|nm|pair)_(spmm|spmv|direct|conv)(?:_(\d+)(?:x(\d+))?)?$/;
+const WEIGHTED = /^(f32|f16)_(dense|csr|bsr|nm|pair)_(spmm|spmv|direct|conv|spmmt|sddmm)(?:_(\d+)(?:x(\d+))?)?$/;
 const PLAIN = /^(?:(f32|b32)_)?([a-z]+(?:_[a-z]+)*)(?:_(\d+)x(\d+))?$/;
 
 /** @throws BurinError when the name is not of the form above. */
@@ -76,8 +77,10 @@ export const jobs = {
   CropJob: [...address('src srcPlane pitch dst'), ...count('rows height width'), ...address('residual'), ...real('min max')],
   SpmvJob: [
     ...address('values idx ptr'), ...count('run blocks blockRows rows cols'),
-    ...address('x y bias residual'), ...real('min max'), ...count('partial'),
+    ...address('x y bias residual'), ...real('min max'),
   ],
+  SddmmJob: [...address('values idx ptr'), ...count('rows'), ...address('a aStride b bStride depth'), ...count('partial')],
+  TransposedJob: [...address('values idx ptr'), ...count('rows blockRows depth cols'), ...address('b bStride tile unit c cStride')],
   PadJob: [...address('src dst'), ...count('channels height width top left rows phases phaseWidth'), ...real('value')],
   WindowJob: [
     ...address('src srcPlane padJob dst'), ...count('channels multiplier outHeight outWidth height'), ...address('rowBytes'),
@@ -105,7 +108,8 @@ export type JobName = keyof typeof jobs;
 
 /** Which record a kernel reads, by its operation; element-wise kernels of one operand are the rest. */
 const jobOf: Readonly<Record<string, JobName>> = {
-  spmm: 'SpmmJob', direct: 'SpmmJob', conv: 'SpmmJob', spmv: 'SpmvJob', matmul: 'MatmulJob', pack_rows: 'PackJob',
+  spmm: 'SpmmJob', direct: 'SpmmJob', conv: 'SpmmJob', spmv: 'SpmvJob', sddmm: 'SddmmJob', spmmt: 'TransposedJob',
+  matmul: 'MatmulJob', pack_rows: 'PackJob',
   pack_columns: 'PackJob', pack_taps: 'PackJob', pack_a: 'PackRowsJob',
   pad: 'PadJob', unpack: 'UnpackJob', crop: 'CropJob', depthwise: 'WindowJob', depthwise_strided: 'WindowJob',
   maxpool: 'WindowJob', maxpool_strided: 'WindowJob', sumpool: 'WindowJob', sumpool_strided: 'WindowJob',

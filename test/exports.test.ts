@@ -35,14 +35,16 @@ test('every export is a kernel whose name parses and that has a record, or the d
       const kernel = parseKernel(name);
       assert.is(kernel.name, name);
       assert.ok(Object.hasOwn(jobs, jobFor(kernel)), name);
-      if (/_(spm[mv]|direct)/.test(name)) assert.ok(['dense', 'csr', 'bsr', 'pair'].includes(kernel.pattern ?? ''), name);
+      if (/_(spm[mv]|direct|sddmm)/.test(name)) assert.ok(['dense', 'csr', 'bsr', 'pair'].includes(kernel.pattern ?? ''), name);
     }
     assert.ok(['run', 'share', 'matmul'].every((name) => functions.includes(name)));
   }
 });
 
 test('a kernel reads the record that the table says', () => {
-  const files = ['matmul', 'pack', 'axis', 'depthwise', 'window', 'pointwise', 'spmv', 'tile', 'pair'];
+  const files = [
+    'matmul', 'pack', 'axis', 'depthwise', 'window', 'pointwise', 'spmv', 'tile', 'pair', 'sddmm', 'transposed',
+  ];
   const bodies = files.map((file) => source(`${file}.ts`)).join('\n');
   const reads = (name: string): string | undefined => new RegExp(
     `export function ${name}(?:<[^(]*>)?\\(at: usize[^{]*\\{\\s*(?:[^\\n]*\\n\\s*)??[^\\n]*changetype<(\\w+Job)>`
@@ -52,7 +54,9 @@ test('a kernel reads the record that the table says', () => {
     unpack: 'unpack', pad: 'pad', f32_softmax: 'softmax', f32_sum: 'reduce', b32_copy: 'copy', f32_resize: 'resize',
     f32_scatter: 'scatter', f32_depthwise: 'slide', f32_depthwise_3x3: 'columns',
     f32_maxpool_strided: 'halve', f32_abs: 'map', f32_add: 'combine',
-    f32_dense_spmm_2x16: 'wide', f32_pair_spmm_2x24: 'pair', f32_dense_spmm_6x8: 'tall', f32_csr_spmv_1: 'sparse', f32_bsr_spmv_4: 'rows4',
+    f32_dense_spmm_2x16: 'wide', f32_pair_spmm_2x24: 'pair', f32_dense_spmm_6x8: 'tall', f32_csr_spmv_1: 'sparse',
+    f32_csr_spmv_4: 'rows4', f32_bsr_spmv_4: 'rows4', f16_dense_spmv: 'halves',
+    f32_csr_sddmm: 'sample', f32_csr_spmmt_1x32: 'scatterRows',
   };
   for (const [kernel, name] of Object.entries(table)) assert.is(reads(name), jobFor(parseKernel(kernel)), kernel);
 });
@@ -77,8 +81,8 @@ function functionsOf(wat: string): Map<string, string> {
 for (const file of ['build/burin.wat', 'build/burin.relaxed.wat'].map((name) => join(root, name)).filter((path) => existsSync(path))) {
   test(`no call inside a product kernel of ${file.slice(root.length)}`, () => {
     const text = readFileSync(file, 'utf8'), functions = functionsOf(text);
-    const exported = [...text.matchAll(/\(export "(f32_\w+_(?:spm[mv]|direct)\w*)" \(func \$([^)]+)\)\)/g)];
-    const named = [...source('index.ts').matchAll(/^export function (f32_\w+_(?:spm[mv]|direct)\w*)/gm)];
+    const exported = [...text.matchAll(/\(export "(f\d\d_\w+_(?:spm[mv]|direct|sddmm)\w*)" \(func \$([^)]+)\)\)/g)];
+    const named = [...source('index.ts').matchAll(/^export function (f\d\d_\w+_(?:spm[mv]|direct|sddmm)\w*)/gm)];
     assert.ok(named.length > 10);
     assert.is(exported.length, named.length);
     for (const [, name, internal] of exported) {

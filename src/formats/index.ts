@@ -5,6 +5,7 @@ import { dense } from './dense.ts';
 import { checkMatrix, countNonzero, flush, type Block, type Format, type Layout, type Matrix, type Packed } from './format.ts';
 import { nm } from './nm.ts';
 import { packPairs, unpackPairs } from './pair.ts';
+import { rowsOf } from './rows.ts';
 
 export * from './format.ts';
 
@@ -85,7 +86,7 @@ function packedPairs({ name, format, matrix, block, layout }: Plan, where: strin
   checkReach(matrix, layout, where);
   // A window with too many weights is found by looking for what it would store.
   if (block.of) for (let row = 0; row < matrix.rows; row++) format.stored(matrix, block, row, 0, matrix.cols, new Uint32Array(matrix.cols));
-  return packPairs(matrix, layout, { format: name, block });
+  return packPairs(rowsOf(matrix), layout, { format: name, block });
 }
 
 function defaultLayout({ cols }: Matrix, block: Block, step: number): Layout {

@@ -1,6 +1,6 @@
 import type { Layout, Matrix, Packed } from './format.ts';
 import { pairRows } from './pairing.ts';
-import { columnsOf, rowsOf, type Rows } from './rows.ts';
+import { columnsOf, type Rows } from './rows.ts';
 
 // Unstructured weights for a kernel that computes two rows at once. For each block of K and each pair of rows: the columns
 // that both have, then those of one alone, taken in turns, one of the first row and one of the second. Columns that find no
@@ -33,8 +33,8 @@ function storedOf({ rowPtr, colIdx }: Rows, first: number, second: number): Stor
 /**
  * A matrix as pairs of rows, paired anew in each block of K. A layout may give the index of each k.
  */
-export function packPairs(matrix: Matrix, layout: Layout, name: Pick<Packed, 'format' | 'block'>): Packed {
-  const { rows, cols } = matrix, { unit, kBlock, offsets } = layout, whole = rowsOf(matrix), blocks = Math.ceil(rows / 2);
+export function packPairs(whole: Rows, layout: Layout, name: Pick<Packed, 'format' | 'block'>): Packed {
+  const { rows, cols } = whole, { unit, kBlock, offsets } = layout, blocks = Math.ceil(rows / 2);
   const values: number[] = [], idx: number[] = [], ptr: number[] = [], order: number[] = [];
   const starts: number[] = [], valueStarts: number[] = [];
   for (let k0 = 0; k0 < cols; k0 += kBlock) {
@@ -59,15 +59,22 @@ export function packPairs(matrix: Matrix, layout: Layout, name: Pick<Packed, 'fo
 }
 
 /** The matrix such a packing stands for. */
-export function unpackPairs({ rows, cols, layout, blocks, values, idx, ptr, order, starts, valueStarts }: Packed): Matrix {
-  const out = new Float32Array(rows * cols), { unit, kBlock, offsets } = layout;
+export function unpackPairs(packed: Packed): Matrix {
+  const out = new Float32Array(packed.rows * packed.cols);
+  eachOfPairs(packed, (row, k, place) => { out[row * packed.cols + k] = packed.values[place]; });
+  return { rows: packed.rows, cols: packed.cols, values: out };
+}
+
+/** Calls `visit(row, column, place)` for every weight of such a packing but the zeros that fill it up: values[place]. */
+export function eachOfPairs(packed: Packed, visit: (row: number, k: number, place: number) => void): void {
+  const { layout, blocks, values, idx, ptr, order, starts, valueStarts } = packed, { unit, kBlock, offsets } = layout;
   starts.forEach((start, part) => {
     let at = valueStarts![part], i = start;
     const k0 = part * kBlock, found = offsets && new Map(Array.from(offsets.subarray(k0, k0 + kBlock), (offset, k) => [offset, k0 + k]));
     const column = (index: number): number => (found ? found.get(index)! : k0 + index / unit);
     const put = (row: number, index: number): void => {
-      const value = values[at++];
-      if (value !== 0) out[row * cols + column(index)] = value;
+      if (values[at] !== 0) visit(row, column(index), at);
+      at++;
     };
     for (let b = 0; b < blocks; b++) {
       const pair = part * blocks + b, counts = ptr[pair], [first, second] = [order![2 * pair], order![2 * pair + 1]];
@@ -81,5 +88,4 @@ export function unpackPairs({ rows, cols, layout, blocks, values, idx, ptr, orde
       }
     }
   });
-  return { rows, cols, values: out };
 }

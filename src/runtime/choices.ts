@@ -1,3 +1,4 @@
+import { isHalf } from '../formats/half.ts';
 import { countNonzero, flush, kernelRows, type Block, type Matrix } from '../formats/index.ts';
 import { canRun, type Kernel } from '../kernels.ts';
 import type { Choice } from './lower/weight.ts';
@@ -77,13 +78,15 @@ function blocksFor(matrix: Matrix): [string, Block][] {
 function suits(kernel: Kernel, rows: number, { cols, vector, inPlace, linear = 0 }: Columns): boolean {
   if (kernel.op === 'conv') return kernel.width <= linear;
   if (kernel.op === 'direct') return inPlace === true && kernel.width <= cols;
-  if (kernel.op === 'spmv' || vector) return vector && kernel.op === 'spmv';
+  if (kernel.op === 'spmv') return vector;
+  if (kernel.op !== 'spmm') return false;
+  if (vector && cols === 1) return false;
   const tooWide = kernel.width > 16 && kernel.width >= 2 * cols;
   const tooNarrow = kernel.width === 16 && kernel.rows === 1 && cols > 64;
   return !tooWide && !tooNarrow && (kernel.pattern !== 'dense' || kernel.rows <= Math.max(rows, 2) || kernel.width === 8);
 }
 
-/** The other operand: how many columns it has, and whether it is a vector (one column, contiguous). */
+/** The other operand: how many columns it has, and whether each of them is a vector that lies contiguous in memory. */
 export interface Columns {
   readonly cols: number;
   readonly vector: boolean;
@@ -99,10 +102,11 @@ export interface Columns {
  */
 export function choicesFor(kernels: ReadonlyMap<string, Kernel>, matrix: Matrix, columns: Columns, limits: ChoiceLimits = {}): Choice[] {
   const allowed = (format: string): boolean => !limits.formats || limits.formats.includes(format);
-  const products = [...kernels.values()].filter((kernel) => kernel.pattern);
+  const products = [...kernels.values()].filter((kernel) => kernel.pattern && suits(kernel, matrix.rows, columns))
+    .filter(({ dtype }) => dtype !== 'f16' || isHalf(matrix.values));
   const pick = (list: [string, Block][]): Choice[] => list.flatMap(([format, block]) =>
     products
-      .filter((kernel) => canRun(kernel, format, block) && suits(kernel, matrix.rows, columns) && fitsRows(kernel, format, block))
+      .filter((kernel) => canRun(kernel, format, block) && fitsRows(kernel, format, block))
       .map((kernel) => ({ format, block, kernel })));
   const fitting = pick(blocksFor(matrix).filter(([format]) => allowed(format)));
   // Rows in pairs are stored alike in both formats: nm says more about the weight.

@@ -42,7 +42,7 @@ export interface Product { readonly matrix: Matrix; readonly nonzero: number; re
 export function workOf(choice: Choice, { matrix, nonzero, cols }: Product): Effort {
   const { kernel } = choice, together = rowsTogether(choice), stored = storedBy(choice, matrix, nonzero) / together.stored;
   const blocks = Math.ceil(matrix.rows / together.begun);
-  if (kernel.op === 'spmv') return { positions: stored, rows: blocks, packed: 0 };
+  if (kernel.op === 'spmv') return { positions: stored * cols, rows: blocks * cols, packed: 0 };
   const panels = Math.ceil(cols / kernel.width), bytes = matrix.cols * kernel.width * 4;
   return {
     positions: stored * (kernel.width / 4) * panels, rows: blocks * panels * Math.ceil(bytes / PANEL_BYTES),

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasm, probe } from '../../src/backends/wasm.ts';
-import type { Block, Matrix } from '../../src/formats/index.ts';
+import type { Matrix } from '../../src/formats/index.ts';
 import type { Kernel } from '../../src/kernels.ts';
 import { randomFrom } from '../../src/random.ts';
+import type { Choice } from '../../src/runtime/lower/weight.ts';
 import { Bench, checkProduct, choicesOf, layouts, wave, type Trial } from './bench.ts';
 
 // Every kernel with weights of both binaries, through the product that the planner makes of it, against f64 sums.
@@ -26,12 +27,13 @@ const epilogues: readonly Partial<Trial>[] = [
   { min: 0 },
 ];
 
-/** A weight whose zeros are what the block can use, K rounded up to whole blocks. */
-function weightFor(block: Block, rows: number, depth: number, filling: string): Matrix {
+/** A weight whose zeros are what the block can use, K rounded up to whole blocks, in numbers that the kernel can hold. */
+function weightFor({ block, kernel }: Choice, rows: number, depth: number, filling: string): Matrix {
   const step = block.of ?? block.cols;
   const cols = Math.ceil(depth / step) * step;
   const random = randomFrom(rows * 1000 + depth, filling);
   const values = wave(rows * cols, 3);
+  if (kernel.dtype === 'f16') values.forEach((w, i) => { values[i] = Math.round(w * 1024) / 1024; });
   const kept = new Map<string, boolean>();
   for (let at = 0; at < values.length; at++) {
     const [r, c] = [Math.floor(at / cols), at % cols], key = `${Math.floor(r / block.rows)} ${Math.floor(c / block.cols)}`;
@@ -62,7 +64,7 @@ function everySize(bench: Bench, kernel: Kernel): void {
         const { transposed, ...rest } = epilogues[turn++ % epilogues.length];
         const vector = kernel.op === 'spmv';
         checkProduct(bench, {
-          choice, matrix: weightFor(choice.block, m, k, filling), cols: vector ? 1 : n,
+          choice, matrix: weightFor(choice, m, k, filling), cols: vector ? 1 : n,
           pack, ...rest, transposed: transposed && !vector,
         });
       }
@@ -72,8 +74,8 @@ function everySize(bench: Bench, kernel: Kernel): void {
 
 for (const simd of probe()) {
   const backend = await createWasm({ simd });
-  // Kernels for windows are tried in convolutions.test.ts.
-  const weighted = [...backend.kernels.values()].filter(({ pattern, op }) => pattern && op !== 'conv');
+  // Kernels for windows are tried in convolutions.test.ts, the sampled and the transposed product in sampled.test.ts.
+  const weighted = [...backend.kernels.values()].filter(({ op }) => ['spmm', 'spmv', 'direct'].includes(op));
   for (const kernel of weighted) {
     test(`${kernel.name} (${simd})`, () => {
       assert.ok(choicesOf(kernel).length > 0, 'no format runs on it');
@@ -94,7 +96,7 @@ for (const simd of probe()) {
       const choices = choicesOf(kernel), choice = choices[at % choices.length], vector = kernel.op === 'spmv';
       const cols = vector ? 1 : kernel.op === 'direct' ? kernel.width + n : n;
       const trial: Trial = {
-        choice, matrix: weightFor(choice.block, m, k, filling), cols,
+        choice, matrix: weightFor(choice, m, k, filling), cols,
         pack: kernel.op === 'spmm' ? pack : 'pack_rows', bias, residual, transposed: transposed && !vector, min, max,
       };
       const alone = checkProduct(bench, trial);
@@ -108,7 +110,7 @@ for (const simd of probe()) {
     for (const kernel of weighted.filter(({ op }) => op === 'spmv')) {
       for (const choice of choicesOf(kernel)) {
         checkProduct(new Bench(backend), {
-          choice, matrix: weightFor(choice.block, 5, 40000, 'third'), cols: 1,
+          choice, matrix: weightFor(choice, 5, 40000, 'third'), cols: 1,
           pack: 'pack_rows', bias: true, residual: true, min: -1, max: 1,
         });
       }

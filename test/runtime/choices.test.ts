@@ -96,6 +96,8 @@ for (const mask of Object.keys(masks)) {
     await everyWay(oneNode('Conv', { min: 0 }, [filled([1, 16, 6, 7], 1), fixed(masked([24, 16, 1, 1], mask, 2)), fixed(filled([24], 3))]));
     await everyWay(oneNode('Linear', {}, [filled([1, 64], 1), fixed(masked([20, 64], mask, 2)), fixed(filled([20], 3))]));
     await everyWay(oneNode('Linear', {}, [filled([19, 64], 1), fixed(masked([20, 64], mask, 2))]));
+    const [bias, residual] = [fixed(filled([20], 3)), filled([3, 20], 4)];
+    await everyWay(oneNode('Linear', { min: -0.2 }, [filled([3, 64], 1), fixed(masked([20, 64], mask, 2)), bias, residual]));
     await everyWay(oneNode('ConvTranspose', { strides: [2, 2] }, [filled([1, 16, 3, 4], 1), fixed(masked([16, 8, 2, 2], mask, 2))]));
   });
 }
@@ -130,6 +132,16 @@ test('no block reaches beyond the last column, where no panel is packed', () => 
   const matrix = matrixOf(16, 45, 'blocks of 4x4');
   assert.ok(fillOf(matrix, { rows: 4, cols: 4 }) > 0.65);
   assert.not.ok(formatsOf(matrix).includes('bsr 4x4'));
+});
+
+test('few vectors may be multiplied one by one, and weights that 16 bits hold be read as such', () => {
+  const matrix = matrixOf(16, 64, 'unstructured'), names = (cols: number, vector: boolean, of = matrix): string[] =>
+    choicesFor(kernels, of, { cols, vector }).map(({ kernel }) => kernel.name);
+  assert.ok(names(1, true).every((name) => name.includes('spmv')));
+  assert.ok(names(3, true).includes('f32_csr_spmv_1') && names(3, true).some((name) => name.includes('spmm')));
+  assert.ok(names(3, false).every((name) => name.includes('spmm')));
+  assert.not.ok(names(1, true).includes('f16_dense_spmv'));
+  assert.ok(names(1, true, { ...matrix, values: matrix.values.map((w) => Math.round(w * 512) / 512) }).includes('f16_dense_spmv'));
 });
 
 test('predictions are positive and prefer sparse where little is left', () => {

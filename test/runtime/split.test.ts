@@ -56,6 +56,8 @@ interface Case {
 const x = (...dims: number[]): Tensor<Float32Array> => filled(dims, 1);
 const y = (...dims: number[]): Tensor<Float32Array> => filled(dims, 2);
 const w = (...dims: number[]): Argument => fixed(filled(dims, 3));
+const halves = (...dims: number[]): Argument =>
+  fixed(new Tensor('float32', filled(dims, 3).data.map((v) => Math.round(v * 512) / 512), dims));
 const sparse = (...dims: number[]): Argument => {
   const tensor = filled(dims, 3);
   // Rows grow heavier downwards, the first are empty.
@@ -93,6 +95,7 @@ const cases: Readonly<Record<string, Case>> = {
   'an average pooling': { op: 'AveragePool', args: [x(1, 9, 10, 7)], attrs: { kernel_shape: [2, 2] } },
   'a global pooling': { op: 'GlobalAveragePool', args: [x(1, 15, 7, 7)] },
   'a matrix × vector': { op: 'Linear', args: [x(1, 70), w(53, 70), w(53)] },
+  'a matrix of 16 bits × vector': { op: 'Linear', args: [x(1, 70), halves(53, 70), w(53)] },
   'a sparse matrix × vector': { op: 'Linear', args: [x(1, 300), sparse(90, 300), w(90), y(1, 90)], attrs: { max: 0.5 } },
   'rows of a batch': { op: 'Linear', args: [x(21, 40), w(35, 40), w(35)] },
   'few rows of a batch, sparse': { op: 'Linear', args: [x(5, 90), sparse(35, 90), w(35), y(5, 35)] },

@@ -5,8 +5,14 @@ import type { Kernel } from '../../kernels.ts';
 import { clampOf, optional } from './conv.ts';
 import type { Context } from './context.ts';
 import type { Lower, Operation } from './lower.ts';
-import { lowerProduct, lowerVector, productCall, type Epilogue } from './product.ts';
+import { lowerProduct, lowerVectors, productCall, type Epilogue } from './product.ts';
 import type { Choice, Weight } from './weight.ts';
+
+/**
+ * Rows of x that may be multiplied one after the other as vectors, each of which reads the weight anew. A tile has eight
+ * columns: below that many rows part of it is wasted.
+ */
+const MOST_VECTORS = 7;
 
 /** y[…, O] = x[…, K]·wᵀ + bias: the weight is the left side, the rows of x are the columns of the product. */
 export const lowerLinear: Lower = (ctx, op) => {
@@ -19,14 +25,14 @@ export const lowerLinear: Lower = (ctx, op) => {
   const build = (choice?: Choice): Call[] => {
     const x = ctx.address(op.node.inputs[0]), y = ctx.address(op.node.outputs[0]);
     const epilogue: Epilogue = { bias: optional(ctx, op, 2), residual: optional(ctx, op, 3), ...clampOf(op) };
-    if ((choice as Choice).kernel.op === 'spmv') return lowerVector(ctx, { weight, choice: choice as Choice, x, y, epilogue });
+    if ((choice as Choice).kernel.op === 'spmv') return lowerVectors(ctx, { weight, choice: choice as Choice, x, y, epilogue }, batch);
     const place = { address: y, rowStride: 4, colStride: rows * 4 };
     return lowerProduct(ctx, {
       weight, choice: choice as Choice, cols: batch,
       operand: { pack: 'pack_columns', job: { src: x, stride: depth * 4 } }, place, epilogue,
     });
   };
-  return { kernel: 'linear', build, weight, columns: { cols: batch, vector: batch === 1 } };
+  return { kernel: 'linear', build, weight, columns: { cols: batch, vector: batch <= MOST_VECTORS } };
 };
 
 /** The dense kernel that multiplies two matrices neither of which is known before the run. */

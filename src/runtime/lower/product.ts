@@ -125,10 +125,25 @@ export function productCall(ctx: Context, launch: Launch): Call {
   return { kernel: 'matmul', job: { ...common, min: -Infinity, max: Infinity, unpack: { kernel: 'unpack' }, unpackJob } };
 }
 
+export interface VectorProduct {
+  readonly weight: Weight;
+  readonly choice: Choice;
+  /** Addresses. */
+  readonly x: number;
+  readonly y: number;
+  readonly epilogue: Epilogue;
+}
+
+/** The calls of y[count][rows] = clamp(A·x + bias + residual), vector after vector of x[count][cols]. */
+export function lowerVectors(ctx: Context, { x, y, epilogue, ...rest }: VectorProduct, count: number): Call[] {
+  const { residual } = epilogue, { rows, cols } = rest.weight;
+  return Array.from({ length: count }).flatMap((_, i) => lowerVector(ctx, {
+    ...rest, x: x + i * cols * 4, y: y + i * rows * 4, epilogue: { ...epilogue, residual: residual && residual + i * rows * 4 },
+  }));
+}
+
 /** The calls of y[rows] = clamp(A·x + bias + residual): one call for each part of K. */
-export function lowerVector(
-  ctx: Context, { weight, choice, x, y, epilogue }: { weight: Weight; choice: Choice; x: number; y: number; epilogue: Epilogue },
-): Call[] {
+export function lowerVector(ctx: Context, { weight, choice, x, y, epilogue }: VectorProduct): Call[] {
   const { kernel } = choice;
   const { packed, kBlock, parts } = upload(ctx, weight, choice, productLayout(ctx, weight, choice));
   const { bias = 0, residual = 0, min, max } = epilogue, count = parts.length / PART;
@@ -139,7 +154,7 @@ export function lowerVector(
       job: {
         values: parts[p * PART], idx: parts[p * PART + 1], ptr: parts[p * PART + 2],
         run: packed.blockCols, blocks: packed.blocks, blockRows: packed.blockRows,
-        rows: weight.rows, cols: weight.cols, x: x + p * kBlock * 4, y, bias, partial: p > 0 ? 1 : 0,
+        rows: weight.rows, cols: weight.cols, x: x + p * kBlock * 4, y, bias: p > 0 ? y : bias,
         residual: last && residual ? (residual - y) >>> 0 : 0, min: last ? min : -Infinity, max: last ? max : Infinity,
       },
     };

@@ -1,5 +1,5 @@
 import type { Call, Phase } from '../../backends/index.ts';
-import { parseKernel } from '../../kernels.ts';
+import { parseKernel, type Kernel } from '../../kernels.ts';
 import { PART } from './weight.ts';
 import { along, at, balancedRanges, evenRanges, type Axis, type Job, type Range, type Rule, type Sharer } from './shares.ts';
 
@@ -123,9 +123,9 @@ const DENSE_ROWS = 8;
 const vectorRows = (job: Job, row: number, end: number): Job =>
   ({ y: at(job, 'y') + row * 4, bias: at(job, 'bias') && at(job, 'bias') + row * 4, rows: Math.min(at(job, 'rows'), end) - row });
 
-const vector: Readonly<Record<string, (job: Job, sharer: Sharer, lanes: number) => Axis>> = {
-  dense: (job) => {
-    const rowBytes = at(job, 'cols') * 4;
+const vector: Readonly<Record<string, (job: Job, sharer: Sharer, kernel: Kernel) => Axis>> = {
+  dense: (job, _sharer, { dtype }) => {
+    const rowBytes = at(job, 'cols') * (dtype === 'f16' ? 2 : 4);
     return {
       pieces: Math.ceil(at(job, 'rows') / DENSE_ROWS), ns: (at(job, 'rows') * rowBytes) / STREAM_BYTES_A_NS,
       part: ([from, to]) => ({
@@ -133,8 +133,8 @@ const vector: Readonly<Record<string, (job: Job, sharer: Sharer, lanes: number) 
       }),
     };
   },
-  csr: (job, sharer, lanes) => counted(job, sharer, lanes),
-  bsr: (job, sharer, lanes) => counted(job, sharer, lanes),
+  csr: (job, sharer, { rows }) => counted(job, sharer, rows),
+  bsr: (job, sharer, { rows }) => counted(job, sharer, rows),
 };
 
 /** Blocks of rows bounded by `ptr`. */
@@ -152,6 +152,6 @@ function counted(job: Job, sharer: Sharer, lanes: number): Axis {
 }
 
 export const cutSpmv: Rule = along((job, sharer, name) => {
-  const { pattern = '', rows } = parseKernel(name);
-  return Object.hasOwn(vector, pattern) ? vector[pattern](job, sharer, rows) : undefined;
+  const kernel = parseKernel(name), { pattern = '' } = kernel;
+  return Object.hasOwn(vector, pattern) ? vector[pattern](job, sharer, kernel) : undefined;
 });

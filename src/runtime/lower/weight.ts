@@ -1,4 +1,5 @@
-import { countNonzero, evenBlock, formats, pack, type Block, type Matrix, type Packed } from '../../formats/index.ts';
+import { HALF_MASK, toHalf } from '../../formats/half.ts';
+import { countNonzero, evenBlock, formats, pack, type Block, type Layout, type Matrix, type Packed } from '../../formats/index.ts';
 import type { Kernel } from '../../kernels.ts';
 import type { Context } from './context.ts';
 
@@ -13,6 +14,10 @@ export interface Choice {
 export interface Weight {
   readonly key: string;
   readonly matrix: () => Matrix;
+  /** Packs it where it is not to become a whole matrix first; by `pack` where absent. */
+  readonly pack?: (choice: Choice, layout: Layout) => Packed;
+  /** Share of it that is not zero; counted where absent. */
+  readonly density?: number;
   readonly rows: number;
   readonly cols: number;
 }
@@ -54,7 +59,8 @@ const uploaded = new WeakMap<Context, Map<string, Uploaded>>();
 const densities = new WeakMap<Context, Map<string, number>>();
 
 /** Share of a weight that is not zero, counted once. */
-function densityOf(ctx: Context, { key, matrix }: Weight): number {
+function densityOf(ctx: Context, { key, matrix, density }: Weight): number {
+  if (density !== undefined) return density;
   const known = densities.get(ctx) ?? new Map<string, number>();
   densities.set(ctx, known);
   if (!known.has(key)) {
@@ -84,15 +90,17 @@ export function productLayout(ctx: Context, weight: Weight, { format, kernel, bl
 
 /** The packed weight on the device; packed and uploaded once for each key, choice and layout. */
 export function upload(ctx: Context, weight: Weight, choice: Choice, { unit, kBlock, index }: WeightLayout): Uploaded {
-  const { block, kernel, format } = choice, pairs = kernel.pattern === 'pair';
-  const key = `${weight.key}|${format}${blockName(block)}|${kernel.pattern} ${kernel.rows}|${unit}|${kBlock}|${index?.key ?? ''}`;
+  const { block, kernel, format } = choice, pairs = kernel.pattern === 'pair', half = kernel.dtype === 'f16';
+  const walk = `${kernel.dtype} ${kernel.pattern} ${kernel.rows}`;
+  const key = `${weight.key}|${format}${blockName(block)}|${walk}|${unit}|${kBlock}|${index?.key ?? ''}`;
   const cache = uploaded.get(ctx) ?? new Map<string, Uploaded>();
   uploaded.set(ctx, cache);
   let packed: Packed | undefined;
   const layout = { lanes: kernel.rows, unit, kBlock, pairs, indexBytes: kernel.op === 'direct' ? 4 as const : 2 as const };
-  const data = (): Packed => (packed ??= pack(format, weight.matrix(), { ...layout, offsets: index?.make() }, block, weight.key));
-  const values = ctx.upload(`${key}|values`, () => data().values);
-  const idx = ctx.upload(`${key}|idx`, () => data().idx);
+  const make = (wish: Layout): Packed => weight.pack?.(choice, wish) ?? pack(format, weight.matrix(), wish, block, weight.key);
+  const data = (): Packed => (packed ??= make({ ...layout, offsets: index?.make() }));
+  const values = ctx.upload(`${key}|values`, () => (half ? toHalf(data().values, weight.cols) : data().values));
+  const idx = half ? ctx.upload('half mask', () => HALF_MASK) : ctx.upload(`${key}|idx`, () => data().idx);
   const ptr = ctx.upload(`${key}|ptr`, () => data().ptr);
   const order = pairs ? ctx.upload(`${key}|order`, () => data().order!) : 0;
   const known = packed ? undefined : cache.get(key);
