@@ -1,6 +1,6 @@
 // The records kernels are called with. Every kernel takes one argument, the address of its record; the host writes the
 // same fields in the same order (src/kernels.ts lists them, a test compares the two). usize is an address or a count of
-// bytes, u32 a count, f32 a number.
+// bytes, u32 a count, f32 a number. Long because the records are one table.
 
 /** A micro-kernel call: C[rows×NR] = A · P, one panel P[k][NR], one block of K, all rows of A. */
 @unmanaged
