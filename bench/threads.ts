@@ -11,19 +11,13 @@ import { zoo, zooGraph, type ZooName } from '../src/graph/zoo/index.ts';
 import { fill, shapeOf } from '../src/measure/feeds.ts';
 import { median } from '../src/measure/time.ts';
 import { number, times } from '../src/measure/words.ts';
-import { prune } from '../src/prune/index.ts';
 import { textTable, type TableColumn } from '../src/report/text.ts';
 import { environment, type Environment } from '../src/runtime/environment.ts';
 import { SparseSession, type Feeds } from '../src/runtime/session.ts';
 import { linesJson, modelOf, print, put, root, say, width } from './files.ts';
+import { prunedZoo } from './networks.ts';
 
 interface Entry { readonly network: string; readonly edition: 'dense' | 'sparse'; readonly graph: () => Graph | Promise<Graph> }
-
-/** Nine weights of ten dropped, the first layer left whole. */
-function sparseZoo(name: ZooName): Graph {
-  const dense = zooGraph(name), first = dense.nodes.find(({ op }) => op === 'Conv')!.name;
-  return prune(dense, { sparsity: 0.9, exclude: [first], strict: false }).graph;
-}
 
 const NAMES = ['mobilenetv1', 'resnet18', 'vgg16'] as const satisfies readonly ZooName[];
 const entries: readonly Entry[] = [
@@ -31,7 +25,7 @@ const entries: readonly Entry[] = [
   { network: 'MediaPipe face detector', edition: 'sparse', graph: () => modelOf('face_detection_full_range_sparse') },
   ...NAMES.flatMap((name): Entry[] => [
     { network: zoo[name].title, edition: 'dense', graph: () => zooGraph(name) },
-    { network: zoo[name].title, edition: 'sparse', graph: () => sparseZoo(name) },
+    { network: zoo[name].title, edition: 'sparse', graph: () => prunedZoo(zooGraph(name)) },
   ]),
 ];
 
