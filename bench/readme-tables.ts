@@ -8,6 +8,7 @@ import type { DenseResults } from './dense.ts';
 import { gainOf, type BrowserResults } from './browser-race.ts';
 import type { PeerRow } from './layer-race.ts';
 import type { SparseRow } from './sparse-race.ts';
+import type { ThreadsResults } from './threads.ts';
 import { units, type TargetResults, type TargetRow } from './target-rows.ts';
 
 /** What `bench/kernels`, `bench/sparse` and `bench/models` write. */
@@ -49,6 +50,15 @@ export function peersTable({ rows, environment }: ModelResults): string {
   ]);
   const heads = [...left('network', 'mask', 'engine'), ...right('dense ms', 'of ours', 'sparse ms', 'of ours')];
   return `${markdownTable(heads, cells)}\n\n${place(environment)}; one thread each, in turns with ours.`;
+}
+
+/** Whole networks on one thread and on several. */
+export function threadsTable({ rows, environment }: ThreadsResults): string {
+  const cells = rows.map(({ network, edition, oneMs, threads, manyMs, speedup, bestOneMs, bestManyMs }) =>
+    [network, edition, number(oneMs), `${threads}`, number(manyMs), times(speedup), times(bestOneMs / bestManyMs)]);
+  const heads = [...left('network', 'edition'), ...right('1 thread ms', 'threads', 'ms', 'speedup', 'of best runs')];
+  const { runtime, engine, simd, cpu } = environment;
+  return `${markdownTable(heads, cells)}\n\n${runtime}, ${engine}, ${simd} SIMD, ${cpu}; medians, in turns.`;
 }
 
 /** The fastest dense kernel of each layer against the ceiling, and the layer as a network of its own in every engine. */

@@ -9,10 +9,11 @@ import { fillTables, tablesIn } from './markers.ts';
 import type { DenseResults } from './dense.ts';
 import type { BrowserResults } from './browser-race.ts';
 import {
-  browserTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable,
+  browserTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable, threadsTable,
   type KernelResults, type ModelResults, type SparseResults,
 } from './readme-tables.ts';
 import type { TargetResults } from './target-rows.ts';
+import type { ThreadsResults } from './threads.ts';
 
 function results<T>(name: string): T {
   const path = join(root, 'bench', 'results', `${name}.json`);
@@ -29,6 +30,7 @@ const tables = {
   targets: () => targetsTable(results<TargetResults>('targets')),
   browser: () => browserTable(results<BrowserResults>('browser')),
   sparse: () => sparseTable(results<SparseResults>('sparse')),
+  threads: () => threadsTable(results<ThreadsResults>('threads')),
 };
 
 const { check } = parseArgs({ options: { check: { type: 'boolean' } } }).values;
