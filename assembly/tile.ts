@@ -14,7 +14,7 @@ function rowBias(bias: usize, row: u32): v128 {
   return bias ? v128.load32_splat(bias + (<usize>row << 2)) : zero();
 }
 
-/** R = 1 with V ≤ 12, or R = 2 with V ≤ 6. */
+/** R ≤ 2 at V ≤ 4. */
 // @ts-ignore: decorator
 @inline
 export function wide<P extends Pattern>(at: usize, R: i32, V: i32): void {
@@ -26,31 +26,21 @@ export function wide<P extends Pattern>(at: usize, R: i32, V: i32): void {
   for (let block: u32 = 0, row: u32 = 0; block < blocks; ++block) {
     const two = R > 1 && blockRows > 1 && row + 1 < rows;
     const bias0 = rowBias(bias, row);
-    let x0 = start(c, bias0, partial), x1 = x0, x2 = x0, x3 = x0, x4 = x0, x5 = x0, x6 = x0, x7 = x0, x8 = x0, x9 = x0, x10 = x0, x11 = x0;
-    let y0 = x0, y1 = x0, y2 = x0, y3 = x0, y4 = x0, y5 = x0;
+    let x0 = start(c, bias0, partial), x1 = x0, x2 = x0, x3 = x0;
+    let y0 = x0, y1 = x0, y2 = x0, y3 = x0;
     if (partial) {
       if (V > 1) x1 = v128.load(c, 16);
       if (V > 2) x2 = v128.load(c, 32);
       if (V > 3) x3 = v128.load(c, 48);
-      if (V > 4) x4 = v128.load(c, 64);
-      if (V > 5) x5 = v128.load(c, 80);
-      if (V > 6) x6 = v128.load(c, 96);
-      if (V > 7) x7 = v128.load(c, 112);
-      if (V > 8) x8 = v128.load(c, 128);
-      if (V > 9) x9 = v128.load(c, 144);
-      if (V > 10) x10 = v128.load(c, 160);
-      if (V > 11) x11 = v128.load(c, 176);
     }
     if (R > 1 && two) {
       const d = c + cStride;
       y0 = start(d, rowBias(bias, row + 1), partial);
-      y1 = y0; y2 = y0; y3 = y0; y4 = y0; y5 = y0;
+      y1 = y0; y2 = y0; y3 = y0;
       if (partial) {
         if (V > 1) y1 = v128.load(d, 16);
         if (V > 2) y2 = v128.load(d, 32);
         if (V > 3) y3 = v128.load(d, 48);
-        if (V > 4) y4 = v128.load(d, 64);
-        if (V > 5) y5 = v128.load(d, 80);
       }
     }
     let b = panel - unit;
@@ -66,14 +56,6 @@ export function wide<P extends Pattern>(at: usize, R: i32, V: i32): void {
         if (V > 1) { p = v128.load(b, 16); x1 = madd(p, w, x1); if (R > 1) y1 = madd(p, u, y1); }
         if (V > 2) { p = v128.load(b, 32); x2 = madd(p, w, x2); if (R > 1) y2 = madd(p, u, y2); }
         if (V > 3) { p = v128.load(b, 48); x3 = madd(p, w, x3); if (R > 1) y3 = madd(p, u, y3); }
-        if (V > 4) { p = v128.load(b, 64); x4 = madd(p, w, x4); if (R > 1) y4 = madd(p, u, y4); }
-        if (V > 5) { p = v128.load(b, 80); x5 = madd(p, w, x5); if (R > 1) y5 = madd(p, u, y5); }
-        if (V > 6) { p = v128.load(b, 96); x6 = madd(p, w, x6); }
-        if (V > 7) { p = v128.load(b, 112); x7 = madd(p, w, x7); }
-        if (V > 8) { p = v128.load(b, 128); x8 = madd(p, w, x8); }
-        if (V > 9) { p = v128.load(b, 144); x9 = madd(p, w, x9); }
-        if (V > 10) { p = v128.load(b, 160); x10 = madd(p, w, x10); }
-        if (V > 11) { p = v128.load(b, 176); x11 = madd(p, w, x11); }
         a += <usize>R << 2;
         if (pattern.runs()) b += unit;
       } while (pattern.runs() && --k);
@@ -82,22 +64,12 @@ export function wide<P extends Pattern>(at: usize, R: i32, V: i32): void {
     if (V > 1) finish(c + 16, x1, residual, lo, hi);
     if (V > 2) finish(c + 32, x2, residual, lo, hi);
     if (V > 3) finish(c + 48, x3, residual, lo, hi);
-    if (V > 4) finish(c + 64, x4, residual, lo, hi);
-    if (V > 5) finish(c + 80, x5, residual, lo, hi);
-    if (V > 6) finish(c + 96, x6, residual, lo, hi);
-    if (V > 7) finish(c + 112, x7, residual, lo, hi);
-    if (V > 8) finish(c + 128, x8, residual, lo, hi);
-    if (V > 9) finish(c + 144, x9, residual, lo, hi);
-    if (V > 10) finish(c + 160, x10, residual, lo, hi);
-    if (V > 11) finish(c + 176, x11, residual, lo, hi);
     if (R > 1 && two) {
       const d = c + cStride;
       finish(d, y0, residual, lo, hi);
       if (V > 1) finish(d + 16, y1, residual, lo, hi);
       if (V > 2) finish(d + 32, y2, residual, lo, hi);
       if (V > 3) finish(d + 48, y3, residual, lo, hi);
-      if (V > 4) finish(d + 64, y4, residual, lo, hi);
-      if (V > 5) finish(d + 80, y5, residual, lo, hi);
     }
     row += blockRows;
     c += cStride * <usize>blockRows;
