@@ -10,6 +10,7 @@ import type { PeerRow } from './layer-race.ts';
 import type { SparseRow } from './sparse-race.ts';
 import type { ThreadsResults } from './threads.ts';
 import { units, type TargetResults, type TargetRow } from './target-rows.ts';
+import type { WindowResults, WindowRow } from './windows.ts';
 
 /** What `bench/kernels`, `bench/sparse` and `bench/models` write. */
 export interface KernelResults extends KernelBench {
@@ -89,6 +90,20 @@ export function denseTable({ rows, environment, ceiling }: DenseResults): string
   });
   const heads = [...left('dense layers'), ...right('layers', 'geometric mean of ceiling', 'at 0.85 or more'), ...left('lowest')];
   return `${markdownTable(heads, cells)}\n\n${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s, timed in turns with each.`;
+}
+
+/** Layers without a product to prune, operator by operator: geometric mean of their share of the bound, and the lowest. */
+export function windowsTable({ rows, environment, ceiling }: WindowResults): string {
+  const cells = [...new Set(rows.map(({ op }) => op))].map((op) => {
+    const own = rows.filter((row) => row.op === op), lowest = own.reduce((a, b) => (b.boundFraction < a.boundFraction ? b : a));
+    const rate = (of: (row: WindowRow) => number): string => (of(own[0]) ? geometricMean(own.map(of)).toFixed(1) : '');
+    const named = own.length > 1 ? `${lowest.layer} ${lowest.boundFraction.toFixed(2)}` : '';
+    return [op, `${own.length}`, rate(({ gflops }) => gflops), rate(({ gigabytesPerSecond }) => gigabytesPerSecond),
+      geometricMean(own.map(({ boundFraction }) => boundFraction)).toFixed(2), named];
+  });
+  const heads = [...left('operator'), ...right('layers', 'GFLOP/s', 'GB/s', 'of its bound'), ...left('lowest')];
+  return `${markdownTable(heads, cells)}\n\n${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s. Geometric means. The bound: all `
+    + 'multiply-adds at the ceiling, or operands and result copied, whichever takes longer.';
 }
 
 const figure = ({ unit }: TargetRow, value: number): string => (unit === 'kB' ? value.toFixed(1) : value.toFixed(2));

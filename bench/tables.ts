@@ -9,11 +9,12 @@ import { fillTables, tablesIn } from './markers.ts';
 import type { DenseResults } from './dense.ts';
 import type { BrowserResults } from './browser-race.ts';
 import {
-  browserTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable, threadsTable,
+  browserTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable, threadsTable, windowsTable,
   type KernelResults, type ModelResults, type SparseResults,
 } from './readme-tables.ts';
 import type { TargetResults } from './target-rows.ts';
 import type { ThreadsResults } from './threads.ts';
+import type { WindowResults } from './windows.ts';
 
 function results<T>(name: string): T {
   const path = join(root, 'bench', 'results', `${name}.json`);
@@ -30,6 +31,7 @@ const tables = {
   targets: () => targetsTable(results<TargetResults>('targets')),
   browser: () => browserTable(results<BrowserResults>('browser')),
   sparse: () => sparseTable(results<SparseResults>('sparse')),
+  windows: () => windowsTable(results<WindowResults>('windows')),
   threads: () => threadsTable(results<ThreadsResults>('threads')),
 };
 

@@ -4,7 +4,8 @@ import { benchmarkTimer } from '../../bench/benchmark-timer.ts';
 import { linesJson } from '../../bench/files.ts';
 import { fillTables, markdownTable, tablesIn } from '../../bench/markers.ts';
 import {
-  browserTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable, type KernelResults, type ModelResults,
+  browserTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable, windowsTable,
+  type KernelResults, type ModelResults,
 } from '../../bench/readme-tables.ts';
 import type { TargetRow } from '../../bench/target-rows.ts';
 
@@ -113,6 +114,13 @@ test('the statistics of Benchmark.js in our units', async () => {
   assert.ok(calls > 0);
   assert.ok(times.count.medianMs > 1e-3 && times.count.medianMs < 50, `${times.count.medianMs} ms`);
   assert.ok(times.count.spreadMs >= 0);
+});
+
+test('layers without a product are summed up by operator, the lowest named where there are several', () => {
+  const row = { layer: 'a', op: 'Conv', x: [1], kernel: 'k', error: 0, bestMs: 1, gflops: 10, gigabytesPerSecond: 4, boundFraction: 0.9 };
+  const more = { ...row, layer: 'b', gflops: 40, gigabytesPerSecond: 1, boundFraction: 0.4 };
+  const table = windowsTable({ environment, ceiling: kernels.ceiling, rows: [row, more, { ...row, op: 'Add', gflops: 0 }] });
+  assert.match(table, /\| Conv \| 2 \| 20\.0 \| 2\.0 \| 0\.60 \| b 0\.40 \|\n\| Add \| 1 \|  \| 4\.0 \| 0\.90 \|  \|\n/);
 });
 
 test.run();

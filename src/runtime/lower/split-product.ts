@@ -6,7 +6,7 @@ import { along, at, balancedRanges, evenRanges, type Axis, type Job, type Range,
 // Products are cut by columns of C (panels), by rows of A (so that stored positions balance), or both: what costs least.
 
 /** Patterns whose row blocks are bounded by `ptr`; the others store the same number of positions in each. */
-const COUNTED: Readonly<Record<string, boolean>> = { dense: false, nm: false, csr: true, bsr: true };
+const COUNTED: Readonly<Record<string, boolean>> = { dense: false, csr: true, bsr: true };
 
 /** What a row of a panel costs to pack, and a row of C to begin and end, in multiply-adds of one column. */
 const PACK_COST = 3;

@@ -116,7 +116,7 @@ export function upload(ctx: Context, weight: Weight, choice: Choice, { unit, kBl
 /** Addresses of the values, the indices, the counts and the rows of each part. */
 function partsOf(packed: Packed, at: { values: number; idx: number; ptr: number; order: number }): Uint32Array {
   const { starts, valueStarts, blocks, blockCols, layout, format, idx, ptr } = packed;
-  const counted = layout.pairs || (formats[format as keyof typeof formats].indexed && format !== 'nm');
+  const counted = layout.pairs || formats[format as keyof typeof formats].indexed;
   return Uint32Array.from(starts.flatMap((start, p) => {
     const value = valueStarts ? valueStarts[p] : start * blockCols * layout.lanes;
     const firstCount = p * (layout.pairs ? blocks : blocks + 1);
