@@ -102,8 +102,8 @@ export function windowsTable({ rows, environment, ceiling }: WindowResults): str
       geometricMean(own.map(({ boundFraction }) => boundFraction)).toFixed(2), named];
   });
   const heads = [...left('operator'), ...right('layers', 'GFLOP/s', 'GB/s', 'of its bound'), ...left('lowest')];
-  return `${markdownTable(heads, cells)}\n\n${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s. Geometric means. The bound: all `
-    + 'multiply-adds at the ceiling, or operands and result copied, whichever takes longer.';
+  return `${markdownTable(heads, cells)}\n\n${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s. Geometric means. `
+    + 'The bound: all multiply-adds at the ceiling, or operands and result copied, whichever takes longer.';
 }
 
 const figure = ({ unit }: TargetRow, value: number): string => (unit === 'kB' ? value.toFixed(1) : value.toFixed(2));

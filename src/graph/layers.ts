@@ -81,18 +81,20 @@ export function writeWeight(graph: Graph, layer: Layer, values: Float32Array): T
   return new Tensor('float32', fromOihw(values, layer), dims);
 }
 
+type Elements = Float32Array | Float64Array | Uint8Array;
+
 /** OIHW order to the order of the stored tensor. */
-export function fromOihw<T extends Float32Array | Uint8Array>(values: T, layer: Layer): T {
+export function fromOihw<T extends Elements>(values: T, layer: Layer): T {
   return layer.orientation === 'oihw' ? values : swapOrder(values, layer, false);
 }
 
 /** The order of the stored tensor to OIHW. */
-function toOihw<T extends Float32Array | Uint8Array>(values: T, layer: Layer): T {
+export function toOihw<T extends Elements>(values: T, layer: Layer): T {
   return layer.orientation === 'oihw' ? values : swapOrder(values, layer, true);
 }
 
 /** Exchanges o and i inside each group: [O, I/g, window] and [I, O/g, window]. */
-function swapOrder<T extends Float32Array | Uint8Array>(values: T, { dims, groups }: Layer, intoOihw: boolean): T {
+function swapOrder<T extends Elements>(values: T, { dims, groups }: Layer, intoOihw: boolean): T {
   const [O, I, height, width] = dims;
   const window = height * width;
   const perGroup = O / groups;

@@ -15,8 +15,12 @@ export function chooseLayers(all: readonly Layer[], { layers, exclude }: { layer
 }
 
 function chosen(all: readonly Layer[], choice: LayerChoice, where: string): readonly Layer[] {
-  if (typeof choice === 'function') return all.filter(choice);
-  const tests = choice.map((name) => testOf(all, name, where));
+  return typeof choice === 'function' ? all.filter(choice) : layersNamed(all, choice, where);
+}
+
+/** The layers of `all` that one of `names` fits. @throws BurinError `argument` for a name that fits no layer. */
+export function layersNamed(all: readonly Layer[], names: readonly string[], where: string): Layer[] {
+  const tests = names.map((name) => testOf(all, name, where));
   return all.filter((layer) => tests.some((test) => test(layer)));
 }
 

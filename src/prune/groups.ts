@@ -70,7 +70,11 @@ export function scoreGroups(grid: Grid, weights: Float32Array, scores: Scores, r
 
 /** One byte a weight, 1 = kept, from one byte a group, 1 = dropped. */
 export function keptWeights(grid: Grid, dropped: Uint8Array): Uint8Array {
-  if (single(grid)) return dropped.map((drop) => drop ^ 1);
+  if (single(grid)) {
+    const kept = dropped.slice();
+    for (let i = 0; i < kept.length; i++) kept[i] ^= 1;
+    return kept;
+  }
   const kept = new Uint8Array(grid.dims.reduce((product, dim) => product * dim, 1));
   forEachWeight(grid, (weight, group) => {
     kept[weight] = dropped[group] ^ 1;

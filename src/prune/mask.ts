@@ -19,7 +19,11 @@ export function maskFrom(kept: ArrayLike<number>, dims: Shape): Mask {
   const size = sizeOf(dims);
   expect(kept.length === size, { kind: 'shape', where: `mask [${dims.join(', ')}]`, needs: `${size} values`, got: `${kept.length}` });
   const bits = new Uint8Array(Math.ceil(kept.length / 8));
-  for (let i = 0; i < kept.length; i++) if (kept[i] !== 0) bits[i >> 3] |= 1 << (i & 7);
+  for (let byte = 0, i = 0; byte < bits.length; byte++) {
+    let eight = 0;
+    for (let bit = 0; bit < 8 && i < size; bit++, i++) if (kept[i] !== 0) eight |= 1 << bit;
+    bits[byte] = eight;
+  }
   return { dims: [...dims], bits };
 }
 

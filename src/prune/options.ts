@@ -1,12 +1,15 @@
 import { expect, lookUp, show } from '../expect.ts';
+import type { Allocation, AllocationName } from './allocations.ts';
 import type { LayerChoice } from './choose.ts';
+import type { CountingName } from './counting.ts';
 import type { Criterion, CriterionName } from './criteria.ts';
+import type { Evidence } from './evidence.ts';
 import type { Granularity } from './granularities.ts';
 import type { Reduction } from './groups.ts';
 import type { Scope } from './scopes.ts';
 
 export interface PruneOptions {
-  /** Scores a weight; the smallest go. Default magnitude. */
+  /** Scores a weight; the smallest go. Default magnitude (squared under allocation lamp). */
   readonly criterion?: CriterionName | (string & {}) | Criterion;
   /** How far one decision reaches. Default weight. */
   readonly granularity?: Granularity;
@@ -14,6 +17,14 @@ export interface PruneOptions {
   readonly scope?: Scope;
   /** Fraction of the groups to drop, 0 … 1, of all layers or by layer name (others stay as they are). N:M decides it by itself. */
   readonly sparsity?: number | Readonly<Record<string, number>>;
+  /** How the sparsity is divided among the layers. Default uniform; scope model ranks all together, as allocation global. */
+  readonly allocation?: AllocationName | (string & {}) | Allocation;
+  /** How many groups a fraction is, exactly (default) or as another library counts. */
+  readonly counting?: CountingName | (string & {});
+  /** Fraction of its groups that every layer (under scope row every filter) keeps at least, 0 … 1; above 0 at least one. Default 0. */
+  readonly floor?: number;
+  /** What the criterion needs besides the weights, by the name of a layer or of its weight. */
+  readonly evidence?: Evidence;
   /** Which layers. Default all. */
   readonly layers?: LayerChoice;
   /** Which of them not. */
@@ -42,11 +53,18 @@ const checks: Readonly<Record<keyof PruneOptions, { readonly needs: string; read
     test: (value) => isText(value) || typeof (value as Criterion | null)?.score === 'function',
   },
   granularity: { needs: 'the name of a granularity or four extents', test: (value) => isText(value) || Array.isArray(value) },
-  scope: { needs: "the name of a scope, '2:4' or { keep, of }", test: (value) => isText(value) || isObject(value) },
+  scope: { needs: "the name of a scope, '2:4', { keep, of } or lists of layer names", test: (value) => isText(value) || isObject(value) },
   sparsity: {
     needs: 'a number 0 … 1, or an object of such numbers by layer name',
     test: (value) => typeof value === 'number' || (isObject(value) && !Array.isArray(value)),
   },
+  allocation: {
+    needs: 'the name of an allocation or { about, shares }',
+    test: (value) => isText(value) || typeof (value as Allocation | null)?.shares === 'function',
+  },
+  counting: { needs: 'the name of a counting', test: isText },
+  floor: { needs: 'a fraction 0 … 1', test: (value) => typeof value === 'number' && value >= 0 && value <= 1 },
+  evidence: { needs: 'an object by layer name', test: (value) => isObject(value) && !Array.isArray(value) },
   layers,
   exclude: layers,
   reduction: { needs: 'the name of a reduction', test: isText },

@@ -1,9 +1,12 @@
 import { expect, fail, show } from '../expect.ts';
 import type { Layer } from '../graph/layers.ts';
-import { roundHalfEven } from '../graph/ops/unary.ts';
+import { layersNamed } from './choose.ts';
 import type { Scores } from './criteria.ts';
 import type { Grid } from './groups.ts';
-import { smallest } from './select.ts';
+import { rank, type Ranked, type Ranking } from './rank.ts';
+import { checkWindows, dropOfWindows, type KeepOf } from './windows.ts';
+
+export type { KeepOf } from './windows.ts';
 
 /** A layer's groups with their scores, ready to be ranked. */
 export interface Candidate {
@@ -17,43 +20,62 @@ export interface Candidate {
 /** What is ranked together. */
 export interface ScopeRule {
   readonly about: string;
-  /** Whether `choose` needs all layers at once, or is called for each alone. */
-  readonly together: boolean;
-  /** Marks (1) the groups to drop, an array for each of one or more candidates. */
-  readonly choose: (candidates: readonly Candidate[]) => Uint8Array[];
+  /** Lists of layers whose groups are ranked together, of all layers that are pruned. */
+  readonly batches: (layers: readonly Layer[]) => readonly (readonly Layer[])[];
+  /** Which groups go of the candidates of one batch. */
+  readonly choose: (candidates: readonly Candidate[], ranking: Omit<Ranking, 'sparsity'>) => Ranked;
   /** Why a layer cannot be pruned this way. @throws BurinError */
-  readonly check: (layer: Layer, grid: Grid) => void;
+  readonly check?: (layer: Layer, grid: Grid) => void;
   /** The scope decides the sparsity by itself. */
   readonly fixed?: number;
 }
 
+const alone = (layers: readonly Layer[]): Layer[][] => layers.map((layer) => [layer]);
+
 export const scopes = {
-  layer: { about: 'each layer loses the same fraction of its groups', together: false, choose: smallestTogether, check: () => {} },
-  model: { about: 'the groups of all layers are ranked together', together: true, choose: smallestTogether, check: () => {} },
+  layer: { about: 'each layer loses the same fraction of its groups', batches: alone, choose: together },
+  row: { about: 'each filter (row of a linear layer) loses the same fraction of its groups', batches: alone, choose: rowByRow },
+  model: { about: 'the groups of all layers are ranked together', batches: (layers) => [layers], choose: together },
 } satisfies Record<string, ScopeRule>;
 
-/** N:M keeps `keep` of every `of` consecutive groups along the input channels; '2:4' is short for { keep: 2, of: 4 }. */
-export interface KeepOf {
-  readonly keep: number;
-  readonly of: number;
-}
+/** Lists of layer names, where `*` stands for anything: each list is ranked together, and every other layer on its own. */
+export type LayerLists = readonly (readonly string[])[];
 
-export type Scope = keyof typeof scopes | `${number}:${number}` | KeepOf;
+export type Scope = keyof typeof scopes | `${number}:${number}` | KeepOf | LayerLists;
 
 /** The rule of a scope. @throws BurinError `argument` for an unknown one. */
 export function scopeRule(scope: Scope): ScopeRule {
-  if (typeof scope === 'object' && scope !== null) return keepOf(scope);
-  if (Object.hasOwn(scopes, scope)) return scopes[scope as keyof typeof scopes];
-  const pattern = /^(\d+):(\d+)$/.exec(scope);
+  if (Array.isArray(scope)) return listed(scope as LayerLists);
+  if (typeof scope === 'object' && scope !== null) return keepOf(scope as KeepOf);
+  if (typeof scope === 'string' && Object.hasOwn(scopes, scope)) return scopes[scope as keyof typeof scopes];
+  const pattern = /^(\d+):(\d+)$/.exec(String(scope));
   if (pattern) return keepOf({ keep: Number(pattern[1]), of: Number(pattern[2]) });
-  const needs = `one of ${Object.keys(scopes).join(', ')}, or keep:of as in 2:4`;
+  const needs = `one of ${Object.keys(scopes).join(', ')}, keep:of as in 2:4, or lists of layers`;
   return fail({ kind: 'argument', where: 'scope', needs, got: show(scope) });
 }
 
-/** Exactly round-half-even(s · n) of the n groups of the candidates, which all ask for the same s. */
-function smallestTogether(candidates: readonly Candidate[]): Uint8Array[] {
-  const groups = candidates.reduce((sum, { scores }) => sum + scores.length, 0);
-  return smallest(candidates.map(({ scores }) => scores), roundHalfEven(candidates[0].sparsity * groups));
+/** Layers that ask for different sparsities lose together what they would lose alone. */
+function together(candidates: readonly Candidate[], ranking: Omit<Ranking, 'sparsity'>): Ranked {
+  const groups = candidates.reduce((sum, { grid }) => sum + grid.groups, 0);
+  const same = candidates.every(({ sparsity }) => sparsity === candidates[0].sparsity);
+  const sparsity = same ? candidates[0].sparsity : candidates.reduce((sum, own) => sum + own.sparsity * own.grid.groups, 0) / groups;
+  return rank(candidates.map(({ scores }) => scores), { ...ranking, sparsity });
+}
+
+/** Groups of a grid are numbered filter by filter, so that those of one lie together. */
+function rowByRow(candidates: readonly Candidate[], ranking: Omit<Ranking, 'sparsity'>): Ranked {
+  const rows = candidates.map(({ grid, scores, sparsity }) => {
+    const size = grid.groups / grid.counts[0], marks = new Uint8Array(scores.length);
+    let [ties, floored] = [0, false];
+    for (let first = 0; first < scores.length; first += size) {
+      const row = rank([scores.subarray(first, first + size)], { ...ranking, sparsity });
+      marks.set(row.marks[0], first);
+      ties += row.ties[0];
+      floored ||= row.floored[0];
+    }
+    return { marks, ties, floored };
+  });
+  return { marks: rows.map((row) => row.marks), ties: rows.map((row) => row.ties), floored: rows.map((row) => row.floored) };
 }
 
 function keepOf({ keep, of }: KeepOf): ScopeRule {
@@ -62,43 +84,28 @@ function keepOf({ keep, of }: KeepOf): ScopeRule {
   expect(whole && keep >= 1 && keep < of, { kind: 'argument', where: 'scope', needs: 'whole numbers 1 <= keep < of', got });
   return {
     about: `${keep} of every ${of} consecutive groups along the input channels are kept`,
-    together: false,
-    choose: (candidates) => candidates.map(({ grid, scores }) => keepLargest(grid, scores, { keep, of })),
-    check: (layer, grid) => checkRuns(layer, grid, { keep, of }),
+    batches: alone,
+    choose: (candidates) => ({
+      marks: candidates.map(({ grid, scores }) => dropOfWindows(grid, scores, { keep, of })),
+      ties: candidates.map(() => 0), floored: candidates.map(() => false),
+    }),
+    check: (layer, grid) => checkWindows(layer, grid, { keep, of }),
     fixed: 1 - keep / of,
   };
 }
 
-const plurals: Readonly<Record<number, string>> = { 2: 'twos', 3: 'threes', 4: 'fours', 8: 'eights', 16: 'sixteens' };
-
-function checkRuns({ weight, dims }: Layer, grid: Grid, { keep, of }: KeepOf): void {
-  const where = `${weight} [${dims.join(', ')}]`;
-  expect(grid.extents[1] === 1, {
-    kind: 'argument', where: `${where}, ${keep}:${of}`, needs: 'a granularity of one input channel', got: `groups of ${grid.extents[1]}`,
-    remedy: 'use weight or block_rows(R)',
-  });
-  expect(dims[1] % of === 0, {
-    kind: 'shape', where, needs: `input channels in ${plurals[of] ?? `groups of ${of}`} for ${keep}:${of}`, got: `${dims[1]}`,
-    remedy: 'leave this layer dense',
-  });
-}
-
-/** Drops all but the `keep` largest of every `of` groups along I; among equals the first are kept, as [4, 4, 4, 4] → 1100. */
-function keepLargest({ counts }: Grid, scores: Scores, { keep, of }: KeepOf): Uint8Array {
-  const [O, I, H, W] = counts;
-  const step = H * W;
-  const drop = new Uint8Array(scores.length);
-  for (let run = 0; run < (O * I) / of; run++) {
-    for (let position = 0; position < step; position++) dropSmallest(scores, drop, { first: run * of * step + position, step, keep, of });
-  }
-  return drop;
-}
-
-function dropSmallest(scores: Scores, drop: Uint8Array, { first, step, keep, of }: KeepOf & { first: number; step: number }): void {
-  const last = first + of * step;
-  for (let i = first; i < last; i += step) {
-    let ahead = 0;
-    for (let j = first; j < last; j += step) if (scores[j] > scores[i] || (scores[j] === scores[i] && j < i)) ahead++;
-    if (ahead >= keep) drop[i] = 1;
-  }
+function listed(lists: LayerLists): ScopeRule {
+  const isList = (list: unknown): boolean => Array.isArray(list) && list.length > 0 && list.every((name) => typeof name === 'string');
+  const fits = lists.length > 0 && lists.every(isList);
+  expect(fits, { kind: 'argument', where: 'scope', needs: 'lists of layer names', got: show(lists) });
+  return {
+    about: 'the groups of the layers of each list are ranked together',
+    batches: (layers) => {
+      const chosen = lists.map((list) => [...layersNamed(layers, list, 'scope')]), taken = chosen.flat();
+      const twice = taken.find((layer, i) => taken.indexOf(layer) !== i);
+      expect(!twice, { kind: 'argument', where: 'scope', needs: 'each layer in one list', got: `${twice?.name} in two` });
+      return [...chosen, ...alone(layers.filter((layer) => !taken.includes(layer)))];
+    },
+    choose: together,
+  };
 }

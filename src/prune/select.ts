@@ -10,7 +10,7 @@ export function smallest(lists: readonly Scores[], k: number): Uint8Array[] {
   const total = lists.reduce((sum, list) => sum + list.length, 0);
   if (k <= 0) return marks;
   if (k >= total) return marks.map((mark) => mark.fill(1));
-  const threshold = kthSmallest(sameWidth(lists), k - 1);
+  const threshold = kthSmallest(lists, k - 1);
   let ties = k - lists.reduce((sum, list) => sum + countBelow(list, threshold), 0);
   lists.forEach((list, l) => {
     for (let i = 0; i < list.length; i++) {
@@ -31,11 +31,34 @@ function countBelow(list: Scores, threshold: number): number {
   return count;
 }
 
+/** How many of `marks` are 1. */
+export function countOnes(marks: Uint8Array): number {
+  let count = 0;
+  for (let i = 0; i < marks.length; i++) count += marks[i];
+  return count;
+}
+
+/** Fewer are sorted: the counts of a radix selection would take longer. */
+const FEW = 1 << 14;
+
+/** The score that `rank` others come before, from 0, of all `lists` together. */
+export function kthSmallest(lists: readonly Scores[], rank: number): number {
+  const total = lists.reduce((sum, list) => sum + list.length, 0);
+  if (total > FEW) return selected(sameWidth(lists), rank);
+  const all = new Float64Array(total);
+  let at = 0;
+  for (const list of lists) {
+    all.set(list, at);
+    at += list.length;
+  }
+  return all.sort()[rank];
+}
+
 /**
  * Radix selection, 16 bits a pass from the highest: the bits of an IEEE float order like the float when the sign bit of
  * the positive ones and all bits of the negative ones are flipped. Nothing is moved or copied.
  */
-function kthSmallest(lists: readonly Scores[], rank: number): number {
+function selected(lists: readonly Scores[], rank: number): number {
   const width = lists[0].BYTES_PER_ELEMENT / 2;
   const views = lists.map((list) => new Uint16Array(list.buffer, list.byteOffset, list.length * width));
   const prefix: number[] = [];

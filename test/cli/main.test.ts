@@ -66,7 +66,7 @@ const usageErrors: readonly (readonly [argv: string[], message: RegExp])[] = [
   [['report', 'a.onnx', '--criterion', 'taste', '--sparsity', '0.5'], /--criterion needs one of magnitude/],
   [['report', 'a.onnx', '--granularity', 'crumb', '--sparsity', '0.5'], /crumb/],
   [['report', 'a.onnx', '--granularity', 'filter'], /--granularity needs --sparsity/],
-  [['report', 'a.onnx', '--scope', 'galaxy', '--sparsity', '0.5'], /--scope needs one of layer, model, or N:M/],
+  [['report', 'a.onnx', '--scope', 'galaxy', '--sparsity', '0.5'], /--scope needs one of layer, row, model, or N:M/],
   [['report', 'a.onnx', '--scope', '2:4', '--sparsity', '0.5'], /fixes the sparsity/],
   [['report', 'a.onnx', '--scope', '2:4', '--sweep', '0.5'], /--sweep needs --scope layer or model/],
   [['report', 'a.onnx', '--format', 'csr,zip'], /--format needs some of dense, csr.*got 'zip'/],

@@ -6,14 +6,14 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { zooGraph } from '../../src/graph/zoo/index.ts';
 import { criteria, isKept, prune, type Mask, type PruneOptions } from '../../src/prune/index.ts';
 import { sizeOf } from '../../src/tensor.ts';
-import { counting, sketch, weightsOf } from './networks.ts';
+import { counting, evidenceOf, sketch, weightsOf } from './networks.ts';
 
 const keptOf = (mask: Mask): string => Array.from({ length: sizeOf(mask.dims) }, (_, i) => (isKept(mask, i) ? 1 : 0)).join('');
 
 /** The mask of a linear layer [1, n] with these weights. */
 function maskOf(values: number[], options: PruneOptions): string {
   const graph = sketch({ fc: { op: 'Linear', dims: [1, values.length], values } });
-  return keptOf(prune(graph, options).masks.get('fc.weight')!);
+  return keptOf(prune(graph, { evidence: evidenceOf(graph), ...options }).masks.get('fc.weight')!);
 }
 
 test('2:4 keeps the two largest of four, the first of equals', () => {
@@ -184,10 +184,10 @@ const refused: [string, PruneOptions, RegExp][] = [
   ['no sparsity', {}, /option sparsity: needs a fraction 0 … 1, got nothing/],
   ['percent', { sparsity: 50 }, /all layers: needs a fraction/],
   ['NaN', { sparsity: NaN }, /needs a fraction/],
-  ['criterion', { sparsity: 0.5, criterion: 'taste' }, /criterion: needs one of magnitude, squared, random/],
+  ['criterion', { sparsity: 0.5, criterion: 'taste' }, /criterion: needs one of magnitude, squared, .*lamp, got 'taste'/],
   ['granularity', { sparsity: 0.5, granularity: 'atom' }, /granularity: needs one of weight, .*block_rows, got 'atom'/],
   ['block without numbers', { sparsity: 0.5, granularity: 'block' }, /granularity block: needs 2 numbers, block\(R,C\), got 0/],
-  ['scope', { sparsity: 0.5, scope: 'world' as 'model' }, /scope: needs one of layer, model, or keep:of/],
+  ['scope', { sparsity: 0.5, scope: 'world' as 'model' }, /scope: needs one of layer, row, model, keep:of as in 2:4, or lists/],
   ['4:2', { scope: '4:2' }, /1 <= keep < of/],
   ['N:M and a sparsity', { scope: '2:4', sparsity: 0.9 }, /needs 0.5 or nothing/],
   ['N:M of filters', { scope: '2:4', granularity: 'filter' }, /a granularity of one input channel/],
