@@ -11,3 +11,4 @@ export { createProducts, type Bounds, type Products, type ProductWeight, type We
 export * from './prune/index.ts';
 export { inspect, workOf } from './measure/work.ts';
 export { measure, sweep } from './measure/speedup.ts';
+export { gatherEvidence, gatherings, type GatherOptions, type GatheringName } from './measure/activations.ts';
