@@ -10,6 +10,7 @@ const benches = {
   vectors: () => import('./vectors.ts'),
   threads: () => import('./threads.ts'),
   chooser: () => import('./chooser.ts'),
+  pruning: () => import('./pruning.ts'),
   tables: () => import('./tables.ts'),
 } satisfies Record<string, () => Promise<unknown>>;
 

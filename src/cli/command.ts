@@ -105,7 +105,8 @@ export class Arguments {
   }
 }
 
-function numberFrom(text: string, name: string, { least = -Infinity, most = Infinity, whole = false }: Bounds): number {
+/** A number on the command line. @throws UsageError that names the option */
+export function numberFrom(text: string, name: string, { least = -Infinity, most = Infinity, whole = false }: Bounds): number {
   const value = text.trim() === '' ? NaN : Number(text);
   if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
   const range = most < Infinity ? `from ${least} to ${most}` : `of ${least} or more`;

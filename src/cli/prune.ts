@@ -3,19 +3,12 @@ import { count, percent, several } from '../measure/words.ts';
 import { UsageError, type Command } from './command.ts';
 import { expectFolders, write } from './files.ts';
 import { loadModel, modelChoices, modelOptions } from './model.ts';
-import { prunedBy, pruningChoices, pruningFrom, pruningOptions } from './pruning.ts';
+import { prunedBy, pruningChoices, pruningFrom, pruningOptions, weightsOf } from './pruning.ts';
 
 /** `12.3 k of 45.6 k weights in 7 layers are left (27 %)` */
-async function summaryOf(graph: Graph): Promise<string> {
-  const { prunableLayers } = await import('../graph/layers.ts');
-  const layers = prunableLayers(graph);
-  let [kept, all] = [0, 0];
-  for (const { weight } of layers) {
-    const data = graph.constants.get(weight)!.data as Float32Array;
-    all += data.length;
-    for (const value of data) if (value !== 0) kept++;
-  }
-  return `${count(kept)} of ${count(all)} weights in ${several(layers.length, 'layer')} are left (${percent(all ? kept / all : 1)})`;
+function summaryOf(graph: Graph): string {
+  const { layers, kept, all } = weightsOf(graph);
+  return `${count(kept)} of ${count(all)} weights in ${several(layers, 'layer')} are left (${percent(all ? kept / all : 1)})`;
 }
 
 export const command: Command = {
@@ -43,6 +36,6 @@ export const command: Command = {
     const pruned = await prunedBy(graph, manner, { sparsity, io });
     const bytes = writeOnnx(pruned, { sparse: args.has('sparse-initializers') });
     await write(output, bytes);
-    io.out(`${await summaryOf(pruned)}\n${output}: ${count(bytes.length)}B\n`);
+    io.out(`${summaryOf(pruned)}\n${output}: ${count(bytes.length)}B\n`);
   },
 };

@@ -1,29 +1,29 @@
 import type { Graph } from '../graph/graph.ts';
-import type { CriterionName, Scope } from '../prune/index.ts';
-import { UsageError, type Arguments, type Io, type Options } from './command.ts';
+import { prunableLayers } from '../graph/layers.ts';
+import type { PruneOptions, Scope } from '../prune/index.ts';
+import { UsageError, numberFrom, splitName, type Arguments, type Io, type Options } from './command.ts';
 
 /** How to prune; the same for every command that does. */
 export const pruningOptions = {
-  sparsity: { type: 'string', value: '0…1', about: 'fraction of the groups to drop' },
+  sparsity: { type: 'string', value: '0…1', about: 'fraction of the groups to drop, or one for each layer as in fc1=0.92,fc3=0.74' },
   granularity: { type: 'string', value: 'NAME', about: 'what lives or dies together; weight if absent' },
   criterion: { type: 'string', value: 'NAME', about: 'what ranks it; magnitude if absent' },
-  scope: { type: 'string', value: 'NAME', about: 'what is ranked together: layer, model, or N:M (N kept of M); layer if absent' },
+  scope: { type: 'string', value: 'NAME', about: 'what is ranked together: layer, row, model, or N:M (N kept of M); layer if absent' },
+  allocation: { type: 'string', value: 'NAME', about: 'how the sparsity is divided among the layers; uniform if absent' },
+  counting: { type: 'string', value: 'NAME', about: 'how many groups a fraction is; exact if absent, others count as that library does' },
+  floor: { type: 'string', value: '0…1', about: 'fraction of its groups that every layer keeps at least; 0 if absent' },
+  layers: { type: 'string', value: 'NAME,…', about: 'prune these layers only; * stands for anything' },
+  exclude: { type: 'string', value: 'NAME,…', about: 'leave these layers as they are' },
   strict: { type: 'boolean', about: 'fail where a layer cannot be pruned as asked, instead of leaving it as it was with a note' },
 } satisfies Options;
 
 /** What to prune by, without how much. */
-export interface Manner {
-  readonly criterion: CriterionName;
-  readonly granularity: string;
-  readonly scope: Scope & string;
-  readonly strict: boolean;
-  readonly seed: number;
-}
+export type Manner = Omit<PruneOptions, 'sparsity' | 'scope'> & { readonly scope: Scope & string; readonly seed: number };
 
 export interface PruningPlan {
   readonly manner: Manner;
   /** Absent: nothing is to be pruned. */
-  readonly sparsity?: number;
+  readonly sparsity?: PruneOptions['sparsity'];
 }
 
 const keepOf = /^([1-9]\d*):([1-9]\d*)$/;
@@ -36,36 +36,74 @@ function scopeFrom(args: Arguments, names: readonly string[]): { scope: Scope & 
   return { scope: scope as Scope & string, fixed: pair ? 1 - Number(pair[1]) / Number(pair[2]) : undefined };
 }
 
+const fraction = { least: 0, most: 1 };
+
+/** One number, or `name=number` for some layers. */
+function sparsityFrom(args: Arguments): PruneOptions['sparsity'] {
+  if (!args.text('sparsity')?.includes('=')) return args.number('sparsity', fraction);
+  return Object.fromEntries(args.list('sparsity')!.map((part) => {
+    const [name, value] = splitName(part, 'sparsity', 'LAYER=0…1');
+    return [name, numberFrom(value, 'sparsity', fraction)];
+  }));
+}
+
 /** How the command line wants a network pruned, checked before any model is read. */
 export async function pruningFrom(args: Arguments): Promise<PruningPlan> {
-  const { criteria, extentsOf, scopes } = await import('../prune/index.ts');
+  const { allocations, countings, criteria, extentsOf, scopes } = await import('../prune/index.ts');
   const { scope, fixed } = scopeFrom(args, Object.keys(scopes));
   const granularity = args.text('granularity') ?? 'weight';
   extentsOf(granularity);
-  const manner = {
-    granularity, scope,
-    criterion: (args.choice('criterion', Object.keys(criteria)) ?? 'magnitude') as CriterionName,
-    strict: args.has('strict'),
-    seed: args.number('seed', { least: 0, whole: true }) ?? 0,
+  const given = {
+    criterion: args.choice('criterion', Object.keys(criteria)), allocation: args.choice('allocation', Object.keys(allocations)),
+    counting: args.choice('counting', Object.keys(countings)), floor: args.number('floor', fraction),
+    layers: args.list('layers'), exclude: args.list('exclude'),
   };
-  return { manner, sparsity: fixed ?? args.number('sparsity', { least: 0, most: 1 }) };
+  const manner = {
+    granularity, scope, strict: args.has('strict'), seed: args.number('seed', { least: 0, whole: true }) ?? 0,
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  };
+  return { manner, sparsity: fixed ?? sparsityFrom(args) };
 }
 
-/** Prunes, and tells which layers were left as they were. */
-export async function prunedBy(graph: Graph, manner: Manner, { sparsity, io }: { sparsity: number; io: Io }): Promise<Graph> {
+/** Prunes, and tells which layers were left as they were or kept more than was asked for. */
+export async function prunedBy(graph: Graph, manner: Manner, { sparsity, io }: Pick<PruningPlan, 'sparsity'> & { io: Io }): Promise<Graph> {
   const { prune } = await import('../prune/index.ts');
   const fixed = manner.scope.includes(':');
   const { graph: pruned, report } = prune(graph, { ...manner, ...(!fixed && { sparsity }) });
-  for (const { name, refused } of report) if (refused) io.err(`left as it was: ${name}: ${refused}\n`);
+  for (const { name, refused, floored } of report) {
+    if (refused) io.err(`left as it was: ${name}: ${refused}\n`);
+    if (floored) io.err(`kept by --floor: ${name}\n`);
+  }
   return pruned;
+}
+
+/** How many weights the layers of a graph have, and how many are not zero. */
+export function weightsOf(graph: Graph): { layers: number; kept: number; all: number } {
+  const layers = prunableLayers(graph);
+  let [kept, all] = [0, 0];
+  for (const { weight } of layers) {
+    const data = graph.constants.get(weight)!.data as Float32Array;
+    all += data.length;
+    for (let i = 0; i < data.length; i++) if (data[i] !== 0) kept++;
+  }
+  return { layers: layers.length, kept, all };
+}
+
+/** Fraction of the weights that are zero. */
+export function sparsityOf(graph: Graph): number {
+  const { kept, all } = weightsOf(graph);
+  return all ? 1 - kept / all : 0;
 }
 
 /** The tables the options choose from; sizes that a granularity takes are spelt out. */
 export async function pruningChoices(): Promise<Record<string, readonly string[]>> {
-  const { criteria, granularities, scopes } = await import('../prune/index.ts');
+  const { allocations, countings, criteria, granularities, scopes } = await import('../prune/index.ts');
   const spelt = Object.entries(granularities).map(([name, extents]) => {
     const sizes = extents.filter((extent) => typeof extent === 'string');
     return sizes.length ? `${name}(${sizes.join(',')})` : name;
   });
-  return { granularity: spelt, criterion: Object.keys(criteria), scope: [...Object.keys(scopes), 'N:M'] };
+  return {
+    granularity: spelt, criterion: Object.keys(criteria), scope: [...Object.keys(scopes), 'N:M'], allocation: Object.keys(allocations),
+    counting: Object.keys(countings),
+  };
 }

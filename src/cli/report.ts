@@ -1,10 +1,11 @@
-import type { Report } from '../measure/record.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Pruning, Report } from '../measure/record.ts';
 import { UsageError, checkNames, shapesFrom, type Arguments, type Command, type Io } from './command.ts';
 import { engineChoices, engineFrom, engineOptions, type Engine } from './engine.ts';
 import { expectFolders, write } from './files.ts';
 import { loadModel, modelChoices, modelOptions, type Model } from './model.ts';
 import { progressOn } from './progress.ts';
-import { prunedBy, pruningChoices, pruningFrom, pruningOptions, type PruningPlan } from './pruning.ts';
+import { prunedBy, pruningChoices, pruningFrom, pruningOptions, sparsityOf, type PruningPlan } from './pruning.ts';
 
 interface Plan extends Engine {
   readonly samples?: number;
@@ -21,13 +22,23 @@ async function planFrom(args: Arguments): Promise<Plan> {
     sparsities: args.numbers('sweep', { least: 0, most: 1 }),
   };
   const { manner, sparsity } = plan.pruning;
-  const idle = ['granularity', 'criterion', 'scope', 'strict'].find((name) => args.has(name));
+  const idle = Object.keys(pruningOptions).find((name) => name !== 'sparsity' && args.has(name));
   if (idle && sparsity === undefined && !plan.sparsities) throw new UsageError(`--${idle} needs --sparsity (or --scope N:M)`);
-  if (plan.sparsities && manner.scope.includes(':')) throw new UsageError(`--sweep needs --scope layer or model, got '${manner.scope}'`);
+  const fixed = manner.scope.includes(':');
+  if (plan.sparsities && fixed) throw new UsageError(`--sweep needs --scope layer, row or model, got '${manner.scope}'`);
   const paths = ['json', 'html', 'markdown'].map((name) => args.text(name));
   if (paths.filter((path) => path === '-').length > 1) throw new UsageError('only one of --json, --html, --markdown can be -');
   await expectFolders(paths.filter((path) => path !== '-'));
   return { ...plan, ...(await engineFrom(args)) };
+}
+
+/** How the network was pruned, for the record; of sparsities by layer what they come to. */
+function recorded(pruned: Graph, { manner, sparsity }: PruningPlan): Pruning {
+  const { criterion, granularity = 'weight', scope, allocation } = manner, usual = allocation === 'lamp' ? 'squared' : 'magnitude';
+  return {
+    criterion: String(criterion ?? usual), granularity: String(granularity), scope, ...(allocation && { allocation: String(allocation) }),
+    sparsity: typeof sparsity === 'number' ? sparsity : sparsityOf(pruned),
+  };
 }
 
 async function reportOf({ name, graph }: Model, plan: Plan, io: Io): Promise<Report> {
@@ -37,8 +48,7 @@ async function reportOf({ name, graph }: Model, plan: Plan, io: Io): Promise<Rep
   const given = { ...options, onProgress: progress.report };
   try {
     const pruned = sparsity === undefined ? graph : await prunedBy(graph, manner, { sparsity, io });
-    const { criterion, granularity, scope } = manner;
-    const pruning = sparsity === undefined ? undefined : { criterion, granularity, scope, sparsity };
+    const pruning = sparsity === undefined ? undefined : recorded(pruned, plan.pruning);
     const report = await measure(pruned, { ...given, model: name, pruning });
     return sparsities ? { ...report, ...(await sweep(graph, sparsities, { ...given, pruning: manner })) } : report;
   } finally {

@@ -163,7 +163,8 @@ function* unfolded(layer: Layer, x: Tensor): Generator<Unfolded> {
   }
 }
 
-function tapOf(data: Float32Array, { kernel: [kh, kw], strides, dilations, pads, in: [h, w], out }: ConvWindow, first: number): Unfolded['at'] {
+function tapOf(data: Float32Array, window: ConvWindow, first: number): Unfolded['at'] {
+  const { kernel: [kh, kw], strides, dilations, pads, in: [h, w], out } = window;
   return (column, pixel) => {
     const channel = first + Math.floor(column / (kh * kw)), tap = column % (kh * kw);
     const y = Math.floor(pixel / out[1]) * strides[0] - pads[0] + Math.floor(tap / kw) * dilations[0];

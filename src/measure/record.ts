@@ -85,8 +85,10 @@ export interface Candidate {
 export interface Pruning {
   readonly criterion: string;
   readonly granularity: string;
-  /** `layer`, `model`, or `2:4` for two kept of four. */
+  /** `layer`, `row`, `model`, or `2:4` for two kept of four. */
   readonly scope: string;
+  /** How the sparsity was divided among the layers; absent where nothing was said of it. */
+  readonly allocation?: string;
   readonly sparsity: number;
 }
 

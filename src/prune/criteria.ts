@@ -3,6 +3,7 @@ import type { Random } from '../random.ts';
 import type { EvidenceName, LayerEvidence } from './evidence.ts';
 import { distances } from './filters.ts';
 import { shareOfLarger } from './lamp.ts';
+import { ascending } from './order.ts';
 import { compensated, surgeonScores } from './surgeon.ts';
 
 /** One score a weight. Float32 where that is exact. */
@@ -82,6 +83,11 @@ function relative(weights: Float32Array, context: Context): Scores {
     (share(w, reads[read(i)]) + share(w, rows[Math.floor(i / columns)])) * Math.sqrt(norm));
 }
 
+/** Squares order as magnitudes do, which are half as long to sort. */
+function layerAdaptive(weights: Float32Array): Scores {
+  return shareOfLarger(filled(weights.length, (i) => weights[i] ** 2), ascending(magnitudes(weights)));
+}
+
 export const criteria = {
   magnitude: { formula: '|w|', score: magnitudes },
   squared: each('w²', (w) => w * w),
@@ -114,7 +120,7 @@ export const criteria = {
   /** He et al. 2019: filters near the geometric median go. */
   fpgm: { formula: 'Σⱼ‖Fᵢ − Fⱼ‖₂ over the filters', score: distances },
   /** Lee et al. 2021: ranked by scope `model`. */
-  lamp: { formula: 'w²/Σ of the squares not smaller', score: (weights) => shareOfLarger(filled(weights.length, (i) => weights[i] ** 2)) },
+  lamp: { formula: 'w²/Σ of the squares not smaller', score: layerAdaptive },
 } satisfies Record<string, Criterion>;
 
 export type CriterionName = keyof typeof criteria;

@@ -98,8 +98,8 @@ export function promises({ totals: { theoreticalSpeedup } }: Report): Fact[] {
 /** What was done to the network before it was measured. */
 export function provenance({ pruning }: Report): string {
   if (!pruning) return 'The zeros were in the model as it came.';
-  const { sparsity, criterion, granularity, scope } = pruning;
-  return `Pruned here: ${percent(sparsity)} zeros by ${criterion}, granularity ${granularity}, scope ${scope}.`;
+  const { sparsity, criterion, granularity, scope, allocation } = pruning, divided = allocation ? `, allocation ${allocation}` : '';
+  return `Pruned here: ${percent(sparsity)} zeros by ${criterion}, granularity ${granularity}, scope ${scope}${divided}.`;
 }
 
 /** Where it was measured, in one line. */

@@ -67,8 +67,13 @@ const usageErrors: readonly (readonly [argv: string[], message: RegExp])[] = [
   [['report', 'a.onnx', '--granularity', 'crumb', '--sparsity', '0.5'], /crumb/],
   [['report', 'a.onnx', '--granularity', 'filter'], /--granularity needs --sparsity/],
   [['report', 'a.onnx', '--scope', 'galaxy', '--sparsity', '0.5'], /--scope needs one of layer, row, model, or N:M/],
+  [['report', 'a.onnx', '--floor', '0.1'], /--floor needs --sparsity/],
+  [['prune', 'a.onnx', '--sparsity', 'fc1=2', '-o', 'b.onnx'], /--sparsity needs a number from 0 to 1, got '2'/],
+  [['prune', 'a.onnx', '--sparsity', '0.5', '--allocation', 'fair', '-o', 'b.onnx'], /--allocation needs one of uniform, uniform\+, erk/],
+  [['prune', 'a.onnx', '--sparsity', '0.5', '--counting', 'fingers', '-o', 'b.onnx'], /--counting needs one of exact, torch/],
+  [['prune', 'zoo:lenet-300-100', '--sparsity', '0.5', '--layers', 'fc9', '-o', 'b.onnx'], /option layers: needs layers among fc1/],
   [['report', 'a.onnx', '--scope', '2:4', '--sparsity', '0.5'], /fixes the sparsity/],
-  [['report', 'a.onnx', '--scope', '2:4', '--sweep', '0.5'], /--sweep needs --scope layer or model/],
+  [['report', 'a.onnx', '--scope', '2:4', '--sweep', '0.5'], /--sweep needs --scope layer, row or model/],
   [['report', 'a.onnx', '--format', 'csr,zip'], /--format needs some of dense, csr.*got 'zip'/],
   [['report', 'a.onnx', '--provider', 'abacus'], /--provider needs some of wasm/],
   [['report', 'a.onnx', '--shape', 'x=1xtwo'], /--shape needs NAME=1x3x224x224/],
@@ -122,6 +127,21 @@ test('prune writes an ONNX file with the zeros asked for', async ({ folder }) =>
   const graph = readOnnx(new Uint8Array(readFileSync(file)));
   const zeros = [...graph.constants.values()].flatMap((tensor) => [...tensor.data as Float32Array]).filter((value) => value === 0).length;
   assert.ok(zeros >= 239_580, `${zeros}`);
+});
+
+test('prune takes a table, an allocation, layers, a floor, another way to count', async ({ folder }) => {
+  const file = join(folder, 'table.onnx');
+  const left = async (...argv: string[]): Promise<string> => {
+    const { code, out, err } = await burin('prune', 'zoo:lenet-300-100', ...argv, '-o', file);
+    assert.is(code, 0, err);
+    return out.split(' weights')[0] + err;
+  };
+  assert.is(await left('--sparsity', 'fc1=0.92,fc3=0.74'), '49.1 k of 266 k');
+  assert.is(await left('--sparsity', '0.9', '--allocation', 'erk'), '26.6 k of 266 k');
+  assert.is(await left('--sparsity', '1', '--layers', 'fc*', '--exclude', 'fc1,fc2'), '265 k of 266 k');
+  assert.is(await left('--sparsity', '0.5', '--counting', 'open_lth', '--layers', 'fc3'), '266 k of 266 k');
+  const floored = await left('--sparsity', '1', '--floor', '0.5');
+  assert.is(floored, '133 k of 266 kkept by --floor: fc1\nkept by --floor: fc2\nkept by --floor: fc3\n');
 });
 
 test('inspect counts as the literature does, as a table and as JSON', async () => {
