@@ -7,3 +7,13 @@ export { applyMask, fromZeros, invert, isKept, maskFrom, statistics, type Mask, 
 export type { PruneOptions } from './options.ts';
 export { prune, type Pruned, type PrunedLayer } from './prune.ts';
 export { scopes, type KeepOf, type LayerLists, type Scope } from './scopes.ts';
+export { drivers, type DriverOptions } from './drivers.ts';
+export { lint, type LintSpec } from './lint.ts';
+export type { LotteryOptions, LotteryRun, Rewinding } from './lottery.ts';
+export type { LintWarning, PrunerOptions } from './pruner-options.ts';
+export { Pruner, type PrunerState, type PrunerStep } from './pruner.ts';
+export { schedules, type Curve, type CurveNumbers, type Schedule, type ScheduleName } from './schedules.ts';
+export { reinitialise, rewind, snapshot, type Snapshot } from './snapshot.ts';
+export { sparsityAt, type GridName, type PerLayer, type ScheduleChoice, type ScheduleSpec, type Timeline } from './timeline.ts';
+export type { Round, Run, Train, Trained, TrainStep } from './train.ts';
+export { applyMasks, type Masks, type Weights, type WeightValues } from './weights.ts';
