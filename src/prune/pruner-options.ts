@@ -1,4 +1,4 @@
-import { expect, show } from '../expect.ts';
+import { fail, show } from '../expect.ts';
 import type { PruneOptions } from './options.ts';
 import type { KeepOf, Scope } from './scopes.ts';
 import { schedules, type Schedule } from './schedules.ts';
@@ -40,9 +40,9 @@ export function aimOf({ name }: ScheduleSpec): 'peak' | 'final' {
 
 /** The schedule with the sparsity that scope or option sparsity decide, where it has none of its own. @throws BurinError `argument`. */
 export function scheduleOf(options: PrunerOptions): ScheduleSpec {
-  expect(typeof options === 'object' && options !== null, {
-    kind: 'argument', where: 'options', needs: 'an object as in { sparsity: 0.9, schedule: \'one-shot\' }', got: show(options),
-  });
+  if (typeof options !== 'object' || options === null) {
+    return fail({ kind: 'argument', where: 'options', needs: 'an object as in { sparsity: 0.9, schedule: \'one-shot\' }', got: show(options) });
+  }
   const { schedule = 'one-shot', sparsity, scope } = options;
   const spec = specOf(schedule);
   const aim = aimOf(spec);

@@ -1,4 +1,4 @@
-import { expect, show } from '../expect.ts';
+import { expect, fail, show } from '../expect.ts';
 import { expectGraph } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { prunableLayers, type Layer } from '../graph/layers.ts';
@@ -65,12 +65,13 @@ export class Pruner {
   /** @throws BurinError `argument` for a graph that is none, a schedule or layers that do not exist or fit; the rest when first pruned. */
   constructor(model: Graph, options: PrunerOptions = {}) {
     expectGraph(model);
+    const schedule = scheduleOf(options);
     this.warnings = lint(options);
     const { schedule: _, masks = nothing, onWarning, ...others } = options;
     this.warnings.forEach((warning) => onWarning?.(warning));
     this.#model = model;
     this.#options = others;
-    this.timeline = timelineOf(scheduleOf(options));
+    this.timeline = timelineOf(schedule);
     const { spec } = this.timeline;
     const all = prunableLayers(model);
     checkTables(spec, all);
@@ -93,9 +94,7 @@ export class Pruner {
    * @throws BurinError `argument` for a t that is no number or lies before the last one, for weights that are missing, and as `prune` does.
    */
   step(t: number, state: PrunerState = {}): PrunerStep {
-    expect(typeof state === 'object' && state !== null, {
-      kind: 'argument', where: 'pruner.step', needs: 'a state as in { weights }', got: show(state),
-    });
+    if (typeof state !== 'object' || state === null) fail({ kind: 'argument', where: 'pruner.step', needs: 'a state as in { weights }', got: show(state) });
     expect(Number.isFinite(t) && t >= this.#t, {
       kind: 'argument', where: 'pruner.step', needs: this.#t === -Infinity ? 'a finite t' : `t of ${this.#t} or later`, got: show(t),
       remedy: Number.isFinite(t) ? 'to start again make a new Pruner, with option masks for what is to stay dropped' : undefined,

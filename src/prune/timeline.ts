@@ -1,4 +1,4 @@
-import { expect, lookUp, show } from '../expect.ts';
+import { expect, fail, lookUp, show } from '../expect.ts';
 import { ROUNDING, schedules, type Curve, type CurveNumbers, type Schedule, type ScheduleName } from './schedules.ts';
 
 /** One number for all layers, or numbers by layer name, where `*` stands for the layers that are not named. */
@@ -91,9 +91,9 @@ const checks: Readonly<Record<keyof ScheduleSpec, Check>> = {
 export function specOf(choice: ScheduleChoice): ScheduleSpec {
   if (typeof choice === 'string') return { name: choice };
   if (typeof choice === 'function') return { sparsity: choice };
+  if (isTable(choice) && !Array.isArray(choice)) return choice;
   const needs = 'the name of a schedule, a function of progress, or an object as in { name: \'agp\', final: 0.9, end: 100 }';
-  expect(isTable(choice) && !Array.isArray(choice), { kind: 'argument', where: 'option schedule', needs, got: show(choice) });
-  return choice;
+  return fail({ kind: 'argument', where: 'option schedule', needs, got: show(choice) });
 }
 
 /** A row of the table, or one for a function of the caller's. */

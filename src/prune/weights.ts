@@ -1,4 +1,4 @@
-import { expect, show } from '../expect.ts';
+import { expect, fail, show } from '../expect.ts';
 import type { Graph } from '../graph/graph.ts';
 import { sameShape, Tensor, type Shape, type TensorLike } from '../tensor.ts';
 import type { Mask } from './mask.ts';
@@ -12,9 +12,9 @@ export type Weights = ReadonlyMap<string, WeightValues> | Readonly<Record<string
 export type Masks = ReadonlyMap<string, Mask>;
 
 export function entriesOf(weights: Weights, where: string): [string, WeightValues][] {
-  expect(typeof weights === 'object' && weights !== null && !Array.isArray(weights) && !ArrayBuffer.isView(weights), {
-    kind: 'argument', where, needs: 'a Map or an object of weights by name', got: show(weights),
-  });
+  if (typeof weights !== 'object' || weights === null || Array.isArray(weights) || ArrayBuffer.isView(weights)) {
+    fail({ kind: 'argument', where, needs: 'a Map or an object of weights by name', got: show(weights) });
+  }
   return weights instanceof Map ? [...weights] : Object.entries(weights);
 }
 
