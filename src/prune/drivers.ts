@@ -6,6 +6,7 @@ import { lint } from './lint.ts';
 import type { LintWarning, PrunerOptions } from './pruner-options.ts';
 import { nextUpdate, specOf, targetAt, type ScheduleChoice, type ScheduleSpec, type Timeline } from './timeline.ts';
 import { trainOnce, type Round, type Run, type Train, type TrainedNow } from './train.ts';
+import { withWeights } from './weights.ts';
 
 /** Options of all drivers: those of a pruner, and the training. Times of the schedule are in the unit of `steps`. */
 export interface DriverOptions<M> extends PrunerOptions {
@@ -67,13 +68,13 @@ async function along<M>(model: Graph, options: DriverOptions<M>, variant: 'prune
   const history: Round<M>[] = [];
   let now: TrainedNow<M> = { model, evidence: {} };
   for (const [begin, end] of phases(timeline, steps)) {
-    const { masks, sparsity, target } = pruner.step(begin, { ...now.evidence, weights: now.model.constants });
+    const { masks, sparsity, target, weights } = pruner.step(begin, { ...now.evidence, weights: now.model.constants });
     const step = { round: history.length, begin, end, sparsity, variant };
-    now = await trainOnce({ train, model: now.model, masks, step, warn });
+    now = await trainOnce({ train, model: withWeights(now.model, weights, masks), masks, step, warn });
     history.push({ ...step, target, masks, metrics: now.metrics as M });
   }
-  const { masks } = pruner.step(steps, { ...now.evidence, weights: now.model.constants });
-  return { model: pruner.graph(now.model.constants), masks, history, warnings };
+  const { masks, weights } = pruner.step(steps, { ...now.evidence, weights: now.model.constants });
+  return { model: withWeights(now.model, weights, masks), masks, history, warnings };
 }
 
 /** The parts of 0 … steps between updates that change something; at whole numbers where the schedule and the training have such. */

@@ -1,5 +1,6 @@
 import { BurinError } from '../expect.ts';
 import { aimOf, keepOfScope, scheduleOf, type LintWarning, type PrunerOptions } from './pruner-options.ts';
+import { ROUNDING } from './schedules.ts';
 import { lastUpdate, nextUpdate, numbersOf, tablesOf, targetAt, timelineOf, type ScheduleSpec, type Timeline } from './timeline.ts';
 
 /** The options of a pruner, and how long the training is that it runs in. */
@@ -45,7 +46,8 @@ const rules: Readonly<Record<string, Rule>> = {
     if (!nm || nm.keep * 2 === nm.of) return [];
     const { keep, of } = nm;
     return [{
-      where: 'option scope', what: `${keep}:${of} keeps ${keep} of ${of}, as NVIDIA counts; TF-MOT and Wanda count the zeros, ${of - keep}:${of}`,
+      where: 'option scope',
+      what: `${keep}:${of} keeps ${keep} of ${of}, as NVIDIA counts; TF-MOT and Wanda count the zeros, ${of - keep}:${of}`,
       remedy: `write { keep: ${keep}, of: ${of} }, or { keep: ${of - keep}, of: ${of} } if zeros were meant`,
     }];
   },
@@ -67,8 +69,9 @@ const rules: Readonly<Record<string, Rule>> = {
   },
 
   'table-with-global': (options, spec) => {
-    const { scope } = options, allocation = (options as { allocation?: unknown }).allocation;
-    const ranked = scope === 'model' ? 'scope model' : typeof allocation === 'string' && allocation !== 'uniform' ? `allocation ${allocation}` : '';
+    const { scope, allocation = 'uniform' } = options;
+    const allocated = allocation === 'uniform' ? '' : `allocation ${typeof allocation === 'string' ? allocation : 'of your own'}`;
+    const ranked = scope === 'model' ? 'scope model' : allocated;
     const tables = [...tablesOf(spec), ...(typeof options.sparsity === 'object' ? [options.sparsity] : [])];
     return ranked === '' || tables.length === 0 ? [] : [{
       where: typeof options.sparsity === 'object' ? 'option sparsity' : named(spec),
@@ -91,16 +94,21 @@ const timelineRules: Readonly<Record<string, TimelineRule>> = {
 
   'run-too-short': ({ where, begin, end }, { steps }) => {
     if (steps === undefined || end < steps) return [];
-    const what = begin >= steps ? `it begins at ${begin}` : end > steps ? `it ends at ${end}` : `its last update, at ${end}, is not trained after`;
-    return [{ where: `${where}, end`, what: `the training has ${steps} steps, ${what}`, remedy: `end it before ${steps}, or train longer` }];
+    const past = begin >= steps ? `it begins at ${begin}` : end > steps ? `it ends at ${end}` : '';
+    return [{
+      where: `${where}, end`, what: `the training has ${steps} steps, ${past || `its last update, at ${end}, is not trained after`}`,
+      remedy: `end it before ${steps}, or train longer`,
+    }];
   },
 
   'falls-without-regrowth': (timeline) => (!timeline.regrow && falls(timeline) ? [{
-    where: timeline.where, what: 'its sparsity falls, but what is pruned stays pruned', remedy: 'set regrow: true if weights are to come back',
+    where: timeline.where, what: 'its sparsity falls, but what is pruned stays pruned',
+    remedy: 'set regrow: true if weights are to come back',
   }] : []),
 
   'regrowth-without-fall': (timeline) => (timeline.regrow && !falls(timeline) ? [{
-    where: `${timeline.where}, regrow`, what: 'its sparsity never falls; weights come back only in exchange for others, so masks do not nest',
+    where: `${timeline.where}, regrow`,
+    what: 'its sparsity never falls; weights come back only in exchange for others, so masks do not nest',
     remedy: 'leave regrow out if what is pruned is to stay pruned',
   }] : []),
 
@@ -124,14 +132,18 @@ const timelineRules: Readonly<Record<string, TimelineRule>> = {
       remedy: 'take a shorter every, or the schedule one-shot',
     }] : []),
 
-  'skipped-rounds': ({ curve, spec, begin, end, every, rounds, where }) => (curve.needs.includes('rounds') && (end - begin) / every < rounds - 1e-9
-    ? [{
-      where: `${where}, every`, what: `${rounds} rounds, but ${Math.ceil((end - begin) / every - 1e-9)} updates: some are skipped`,
+  'skipped-rounds': ({ curve, spec, begin, end, every, rounds, where }) => {
+    const updates = (end - begin) / every - ROUNDING;
+    return curve.needs.includes('rounds') && updates < rounds - 2 * ROUNDING ? [{
+      where: `${where}, every`, what: `${rounds} rounds, but ${Math.ceil(updates)} updates: some are skipped`,
       remedy: spec.every === undefined ? 'end it later' : 'leave every out',
-    }] : []),
+    }] : [];
+  },
 
-  ignored: ({ curve, spec, where }) => (['rate', 'peak'] as const).filter((field) => spec[field] !== undefined && !curve.needs.includes(field))
-    .map((field) => ({ where: `${where}, ${field}`, what: 'its formula does not read it', remedy: `it is ${curve.formula}` })),
+  ignored: ({ curve, spec, where }) => {
+    const given = (['rate', 'peak'] as const).filter((field) => spec[field] !== undefined && !curve.needs.includes(field));
+    return given.map((field) => ({ where: `${where}, ${field}`, what: 'its formula does not read it', remedy: `it is ${curve.formula}` }));
+  },
 };
 
 function byLayer(target: number | Readonly<Record<string, number>>): Readonly<Record<string, number>> {

@@ -84,7 +84,9 @@ function roundsOf(schedule: LotteryOptions<unknown>['schedule']): ScheduleSpec {
   const own = schedule === undefined ? {} : specOf(schedule);
   const spec: ScheduleSpec = own.name === undefined && own.sparsity === undefined ? { name: 'lottery-ticket', rate: 0.2, ...own } : own;
   for (const field of ['begin', 'end', 'every', 'grid'] as const) {
-    expect(spec[field] === undefined, { kind: 'argument', where: `option schedule, ${field}`, needs: 'nothing, as time is the round', got: show(spec[field]) });
+    expect(spec[field] === undefined, {
+      kind: 'argument', where: `option schedule, ${field}`, needs: 'nothing, as time is the round', got: show(spec[field]),
+    });
   }
   const row = spec.name !== undefined && Object.hasOwn(schedules, spec.name) ? schedules[spec.name as ScheduleName] as Schedule : undefined;
   return row?.instant ? { ...spec, begin: 1 } : spec;
@@ -117,7 +119,9 @@ async function trainRound<M>(job: Job<M>, { pruner, round, variant, before }: Ro
 }
 
 /** Rounds 1 … n. `start` is what the last of them started from. */
-async function trainRounds<M>(job: Job<M>, call: Omit<RoundCall<M>, 'round'>): Promise<{ rows: Round<M>[]; after: Between<M>; start: Snapshot }> {
+async function trainRounds<M>(
+  job: Job<M>, call: Omit<RoundCall<M>, 'round'>,
+): Promise<{ rows: Round<M>[]; after: Between<M>; start: Snapshot }> {
   const rows: Round<M>[] = [];
   let { before } = call, { start } = before;
   for (let round = 1; round <= call.pruner.timeline.end; round++) {

@@ -41,7 +41,7 @@ export function aimOf({ name }: ScheduleSpec): 'peak' | 'final' {
 /** The schedule with the sparsity that scope or option sparsity decide, where it has none of its own. @throws BurinError `argument`. */
 export function scheduleOf(options: PrunerOptions): ScheduleSpec {
   if (typeof options !== 'object' || options === null) {
-    return fail({ kind: 'argument', where: 'options', needs: 'an object as in { sparsity: 0.9, schedule: \'one-shot\' }', got: show(options) });
+    return fail({ kind: 'argument', where: 'options', needs: "an object as in { sparsity: 0.9, schedule: 'agp' }", got: show(options) });
   }
   const { schedule = 'one-shot', sparsity, scope } = options;
   const spec = specOf(schedule);

@@ -3,23 +3,19 @@ import { expectGraph } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { prunableLayers, type Layer } from '../graph/layers.ts';
 import { roundHalfEven } from '../graph/ops/unary.ts';
-import { sizeOf, Tensor } from '../tensor.ts';
+import { sameShape, sizeOf, Tensor } from '../tensor.ts';
 import { chooseLayers, namesOf } from './choose.ts';
+import { extentsOf } from './granularities.ts';
+import { gridOf } from './groups.ts';
 import { lint } from './lint.ts';
 import { statistics, type Mask } from './mask.ts';
 import type { PruneOptions } from './options.ts';
 import { prune, type PrunedLayer } from './prune.ts';
 import { aimOf, keepOfScope, scheduleOf, type LintWarning, type PrunerOptions } from './pruner-options.ts';
+import { scopeRule } from './scopes.ts';
+import { criterionOf, evidenceOf, needsOf, type PrunerState } from './state.ts';
 import { covers, dueAt, numbersOf, tablesOf, targetAt, timelineOf, type ScheduleSpec, type Timeline } from './timeline.ts';
 import { applyMasks, entriesOf, maskInPlace, valuesOf, withWeights, type Masks, type Weights } from './weights.ts';
-
-/** The network at one moment of training. Weights are in the stored order of the model's tensors. */
-export interface PrunerState {
-  /** The weights now, of all layers that are pruned. Default the model's own. */
-  readonly weights?: Weights;
-  /** Whatever the criterion needs besides, by weight name: handed to `prune` as its option evidence. */
-  readonly [evidence: string]: unknown;
-}
 
 export interface PrunerStep {
   readonly t: number;
@@ -33,7 +29,9 @@ export interface PrunerStep {
   readonly changed: boolean;
   /** One row for each layer, of the last update; none before the first. */
   readonly report: readonly PrunedLayer[];
-  /** Masked copies of the weights given, made when first read. */
+  /** Whether the criterion changed the weights that stay as well (obs): take `weights` over into the training. */
+  readonly compensated: boolean;
+  /** Masked copies of the weights given, or what the criterion made of them; copied when first read. */
   readonly weights: ReadonlyMap<string, Tensor<Float32Array>>;
 }
 
@@ -53,6 +51,8 @@ export class Pruner {
   readonly #model: Graph;
   readonly #options: PruneOptions;
   readonly #layers: readonly Layer[];
+  /** The model's own weights, for criteria that compare with them. */
+  readonly #first: ReadonlyMap<string, Float32Array>;
   #t = -Infinity;
   #masks: Masks = nothing;
   #sparsity = 0;
@@ -62,10 +62,10 @@ export class Pruner {
   /** Of a schedule that regrows: the value that each weight had when it was last alive. */
   readonly #alive = new Map<string, Float32Array>();
 
-  /** @throws BurinError `argument` for a graph that is none, a schedule or layers that do not exist or fit; the rest when first pruned. */
+  /** @throws BurinError `argument` or `shape` for what does not exist or fit; missing evidence is found when it is first needed. */
   constructor(model: Graph, options: PrunerOptions = {}) {
     expectGraph(model);
-    const schedule = scheduleOf(options);
+    const schedule = scheduleOf(options); // for what is no options at all
     this.warnings = lint(options);
     const { schedule: _, masks = nothing, onWarning, ...others } = options;
     this.warnings.forEach((warning) => onWarning?.(warning));
@@ -76,8 +76,20 @@ export class Pruner {
     const all = prunableLayers(model);
     checkTables(spec, all);
     checkFixed(this.timeline, options);
+    checkMasks(masks, model);
     this.#layers = chooseLayers(all, options).filter(({ name }) => covers(spec, name));
+    this.#first = needsOf(options).includes('initial') ? copiesOf(model, this.#layers) : new Map();
     this.#setMasks(masks);
+    this.#tryOut();
+  }
+
+  /** Refuses now what would be refused at the first update: options that do not exist or go together, layers that the scope cannot rank. */
+  #tryOut(): void {
+    const options = this.#options;
+    const none = { layers: () => false, exclude: undefined, evidence: undefined };
+    prune(this.#model, { ...options, ...none, ...askedOf(options, this.#targetAt(this.timeline.end)) });
+    const rule = scopeRule(options.scope ?? 'layer'), extents = extentsOf(options.granularity ?? 'weight');
+    if (options.strict ?? true) for (const layer of this.#layers) rule.check?.(layer, gridOf(layer.dims, extents));
   }
 
   /** By weight name; none before the first update. */
@@ -94,21 +106,24 @@ export class Pruner {
    * @throws BurinError `argument` for a t that is no number or lies before the last one, for weights that are missing, and as `prune` does.
    */
   step(t: number, state: PrunerState = {}): PrunerStep {
-    if (typeof state !== 'object' || state === null) fail({ kind: 'argument', where: 'pruner.step', needs: 'a state as in { weights }', got: show(state) });
+    const where = 'pruner.step';
+    const given = typeof state === 'object' && state !== null;
+    if (!given) fail({ kind: 'argument', where, needs: 'a state as in { weights }', got: show(state) });
     expect(Number.isFinite(t) && t >= this.#t, {
-      kind: 'argument', where: 'pruner.step', needs: this.#t === -Infinity ? 'a finite t' : `t of ${this.#t} or later`, got: show(t),
+      kind: 'argument', where, needs: this.#t === -Infinity ? 'a finite t' : `t of ${this.#t} or later`, got: show(t),
       remedy: Number.isFinite(t) ? 'to start again make a new Pruner, with option masks for what is to stay dropped' : undefined,
     });
     const due = dueAt(this.timeline, t);
     const before = this.#masks;
     const target = this.#targetAt(t);
-    if (due !== undefined && due > this.#done.at) this.#update({ due, target, state });
+    const made = due !== undefined && due > this.#done.at ? this.#update({ due, target, state }) : undefined;
     this.#t = t;
     const masks = this.#masks;
     let copies: Map<string, Tensor<Float32Array>> | undefined;
-    const copy = (): Map<string, Tensor<Float32Array>> => this.#masked(masks, state.weights);
+    const copy = (): Map<string, Tensor<Float32Array>> => this.#masked(masks, made ?? state.weights);
     return {
       t, target, masks, sparsity: this.#sparsity, changed: masks !== before && !sameMasks(masks, before), report: this.#report,
+      compensated: made !== undefined,
       get weights() { return copies ??= copy(); },
     };
   }
@@ -127,44 +142,52 @@ export class Pruner {
     return targetAt(this.timeline, t, this.#layers.map(({ name }) => name));
   }
 
-  #update({ due, target, state }: { due: number; target: PrunerStep['target']; state: PrunerState }): void {
+  /** Prunes; what the criterion made of the weights that stay, if it changes them. */
+  #update({ due, target, state }: { due: number; target: PrunerStep['target']; state: PrunerState }): Weights | undefined {
     const { regrow } = this.timeline;
     const same = JSON.stringify(target) === JSON.stringify(this.#done.target);
-    if (regrow || !same) {
-      const { weights, ...evidence } = state;
-      const { masks, report } = this.#prune(target, weights, { ...(this.#options as { evidence?: object }).evidence, ...evidence });
-      this.#setMasks(regrow ? masks : both(this.#masks, masks));
-      this.#report = report;
+    const pruned = regrow || !same ? this.#prune(target, state) : undefined;
+    if (pruned) {
+      this.#setMasks(regrow ? pruned.masks : both(this.#masks, pruned.masks));
+      this.#report = pruned.report;
     }
     this.#done = { at: due, target };
+    return pruned?.made;
   }
 
   #setMasks(masks: Masks): void {
     const all = this.#layers.reduce((sum, layer) => sum + sizeOf(this.#dimsOf(layer)), 0);
-    let dropped = 0;
-    for (const mask of masks.values()) {
-      const { total, kept } = statistics(mask);
-      dropped += total - kept;
-    }
+    const dropped = this.#layers.reduce((sum, { weight }) => {
+      const mask = masks.get(weight), { total, kept } = mask ? statistics(mask) : { total: 0, kept: 0 };
+      return sum + total - kept;
+    }, 0);
     this.#masks = masks;
     this.#sparsity = all === 0 ? 0 : dropped / all;
   }
 
-  #prune(target: PrunerStep['target'], weights: Weights | undefined, evidence: object): { masks: Masks; report: readonly PrunedLayer[] } {
+  #prune(target: PrunerStep['target'], state: PrunerState): { masks: Masks; report: readonly PrunedLayer[]; made?: Weights } {
     const constants = new Map(this.#model.constants);
-    for (const [layer, values] of this.#valuesOf(weights)) {
+    for (const [layer, values] of this.#valuesOf(state.weights)) {
       constants.set(layer.weight, new Tensor('float32', this.#ready(layer.weight, values), this.#dimsOf(layer)));
     }
     const asked = askedOf(this.#options, target);
     if (!asked) return { masks: nothing, report: [] };
-    const given = Object.keys(evidence).length > 0 ? { evidence } : {};
-    return prune({ ...this.#model, constants }, { ...this.#options, ...asked, ...given } as PruneOptions);
+    const evidence = evidenceOf(this.#layers, { first: this.#first, given: this.#options.evidence, state });
+    const { masks, report, graph } = prune({ ...this.#model, constants }, { ...this.#options, ...asked, evidence });
+    return { masks, report, ...(criterionOf(this.#options)?.compensate && { made: this.#compensated(graph) }) };
+  }
+
+  #compensated(pruned: Graph): Weights {
+    const copies = copiesOf(pruned, this.#layers);
+    for (const data of copies.values()) for (let i = 0; i < data.length; i++) if (data[i] === LEAST) data[i] = 0;
+    return copies;
   }
 
   /** A weight as `prune` reads it: zero is what stays dropped, so what is kept is not zero and neither is what may come back. */
   #ready(name: string, values: Float32Array): Float32Array {
     const mask = this.#masks.get(name);
     const { regrow } = this.timeline;
+    if (!mask && !regrow && !values.includes(0)) return values;
     const alive = regrow ? this.#alive.get(name) : undefined;
     const out = new Float32Array(values.length);
     for (let i = 0; i < values.length; i++) {
@@ -202,9 +225,26 @@ function askedOf({ scope }: PruneOptions, target: PrunerStep['target']): Pick<Pr
   return keep === nm.of ? undefined : { scope: { ...nm, keep }, sparsity: undefined };
 }
 
+function copiesOf({ constants }: Graph, layers: readonly Layer[]): Map<string, Float32Array> {
+  return new Map(layers.map(({ weight }) => [weight, (constants.get(weight)!.data as Float32Array).slice()]));
+}
+
+/** @throws BurinError `argument` for masks that are none, `shape` for masks of another model. */
+function checkMasks(masks: Masks, { constants }: Graph): void {
+  expect(masks instanceof Map, { kind: 'argument', where: 'option masks', needs: 'a Map of masks by weight name', got: show(masks) });
+  for (const [name, mask] of masks) {
+    const dims = constants.get(name)?.dims;
+    expect(dims && sameShape(dims, mask.dims), {
+      kind: 'shape', where: `option masks, ${name}`, needs: dims ? `a mask [${dims.join(', ')}]` : 'the name of a weight of the model',
+      got: `a mask [${mask.dims.join(', ')}]`,
+    });
+  }
+}
+
 function checkTables(spec: ScheduleSpec, layers: readonly Layer[]): void {
   const unknown = tablesOf(spec).flatMap(Object.keys).filter((name) => name !== '*' && !layers.some((layer) => layer.name === name));
-  expect(unknown.length === 0, { kind: 'argument', where: 'option schedule', needs: `layers among ${namesOf(layers)}`, got: show(unknown) });
+  const needs = `layers among ${namesOf(layers)}`;
+  expect(unknown.length === 0, { kind: 'argument', where: 'option schedule', needs, got: show(unknown) });
 }
 
 /** @throws BurinError `argument` for a schedule that aims at another sparsity than N:M has. */
@@ -229,6 +269,6 @@ function both(before: Masks, now: Masks): Masks {
 }
 
 function sameMasks(a: Masks, b: Masks): boolean {
-  const same = (mask: Mask, other: Mask | undefined): boolean => other !== undefined && mask.bits.every((byte, i) => byte === other.bits[i]);
+  const same = (mask: Mask, other?: Mask): boolean => other !== undefined && mask.bits.every((byte, i) => byte === other.bits[i]);
   return a.size === b.size && [...a].every(([name, mask]) => same(mask, b.get(name)));
 }

@@ -64,7 +64,8 @@ export const schedules = {
   },
   /** Dense, sparse, dense: with a grid of half its length it is the three phases of the paper. */
   dsd: {
-    formula: 'to the peak and back to s_f (default s_i): s + (peak − s) · (1 − cos 2πp) / 2', source: 'Han et al. (2017); curve of fasterai',
+    formula: 'to the peak and back to s_f (default s_i): s + (peak − s) · (1 − cos 2πp) / 2',
+    source: 'Han et al. (2017); curve of fasterai',
     needs: ['peak'], regrows: true, final: ({ initial }) => initial,
     sparsity: (p, { initial, final, peak }) => {
       const base = p < 0.5 ? initial : final;

@@ -1,7 +1,7 @@
 import { expect, show } from '../expect.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { LintWarning } from './pruner-options.ts';
-import type { PrunerState } from './pruner.ts';
+import type { PrunerState } from './state.ts';
 import { countUnmasked, valuesOf, withWeights, type Masks, type Weights } from './weights.ts';
 
 /** What a call of `train` is for. */
@@ -18,7 +18,7 @@ export interface TrainStep {
   readonly variant: 'pruned' | 'random' | 'reinitialised';
 }
 
-/** What `train` returns: the weights it ends with (those that changed), what it measured, and what the criterion needs (as for a pruner). */
+/** What `train` returns: the weights it ends with (those that changed), what it measured, what the criterion needs (as for a pruner). */
 export interface Trained<M> extends PrunerState {
   readonly weights: Weights;
   readonly metrics?: M;
@@ -50,7 +50,7 @@ export interface Run<M> {
 /** A network after training, with what its trainer said. */
 export interface TrainedNow<M> {
   readonly model: Graph;
-  readonly evidence: Readonly<Record<string, unknown>>;
+  readonly evidence: Omit<PrunerState, 'weights'>;
   readonly metrics?: M;
 }
 
@@ -68,7 +68,8 @@ export async function trainOnce<M>({ train, model, masks, step, warn }: TrainCal
   const given = withWeights(model, floatsOf(model), masks);
   const result = await train(given, masks, step);
   expect(typeof result?.weights === 'object' && result.weights !== null, {
-    kind: 'argument', where: 'train', needs: 'to return { weights, metrics }', got: show(result), remedy: 'return at least the weights that changed',
+    kind: 'argument', where: 'train', needs: 'to return { weights, metrics }', got: show(result),
+    remedy: 'return at least the weights that changed',
   });
   const { weights, metrics, ...evidence } = result;
   const trained = withWeights(given, weights, new Map());
@@ -86,7 +87,8 @@ function warnOfUnmasked(model: Graph, masks: Masks, warn: (warning: LintWarning)
     const count = countUnmasked(mask, valuesOf(model.constants.get(name), name, mask.dims));
     if (count > 0) {
       warn({
-        code: 'unmasked-training', where: name, what: `${count} dropped weights are not zero after train: its metrics are not of the pruned network`,
+        code: 'unmasked-training', where: name,
+        what: `${count} dropped weights are not zero after train: its metrics are not of the pruned network`,
         remedy: 'mask the weights after each update, as pruner.apply does',
       });
     }

@@ -11,9 +11,9 @@ export type Weights = ReadonlyMap<string, WeightValues> | Readonly<Record<string
 
 export type Masks = ReadonlyMap<string, Mask>;
 
-export function entriesOf(weights: Weights, where: string): [string, WeightValues][] {
+export function entriesOf<T>(weights: ReadonlyMap<string, T> | Readonly<Record<string, T>>, where: string): [string, T][] {
   if (typeof weights !== 'object' || weights === null || Array.isArray(weights) || ArrayBuffer.isView(weights)) {
-    fail({ kind: 'argument', where, needs: 'a Map or an object of weights by name', got: show(weights) });
+    fail({ kind: 'argument', where, needs: 'a Map or an object by name', got: show(weights) });
   }
   return weights instanceof Map ? [...weights] : Object.entries(weights);
 }
@@ -43,7 +43,7 @@ export function maskInPlace({ bits }: Mask, data: Float32Array): void {
   }
 }
 
-/** Writes zeros into the weights where their masks drop, and gives them back. @throws BurinError `dtype` or `shape` for weights of another model. */
+/** Writes zeros into the weights where their masks drop, and returns them. @throws BurinError `dtype` or `shape` for what does not fit. */
 export function applyMasks<W extends Weights>(masks: Masks, weights: W): W {
   for (const [name, values] of entriesOf(weights, 'applyMasks')) {
     const mask = masks.get(name);
@@ -59,7 +59,7 @@ export function countUnmasked({ bits }: Mask, data: Float32Array): number {
   return count;
 }
 
-/** The model with copies of these weights, zero where a mask drops. @throws BurinError `argument`, `dtype` or `shape` for what fits no constant. */
+/** The model with copies of these weights, zero where a mask drops. @throws BurinError `argument`, `dtype`, `shape` for what misfits. */
 export function withWeights(model: Graph, weights: Weights, masks: Masks): Graph {
   const constants = new Map(model.constants);
   for (const [name, values] of entriesOf(weights, 'weights')) {

@@ -5,7 +5,8 @@ import { lint, schedules, type LintSpec } from '../../src/prune/index.ts';
 const codes = (spec: LintSpec): string[] => lint(spec).map(({ code }) => code);
 
 const odd: [code: string, spec: LintSpec, what: RegExp][] = [
-  ['end-off-grid', { schedule: { name: 'agp', final: 0.9, end: 150, every: 100, grid: 'tfmot' } }, /last update is at 100 .* end, 150: it stops at 86.67 %/],
+  ['end-off-grid', { schedule: { name: 'agp', final: 0.9, end: 150, every: 100, grid: 'tfmot' } },
+    /last update is at 100 .* end, 150: it stops at 86.67 %/],
   ['end-before-begin', { schedule: { name: 'agp', final: 0.9, begin: 100, end: 50 } }, /50 lies before the beginning, 100/],
   ['run-too-short', { steps: 1000, schedule: { name: 'agp', final: 0.9, end: 2000, every: 100 } }, /1000 steps, it ends at 2000/],
   ['run-too-short', { steps: 1000, schedule: { name: 'agp', final: 0.9, begin: 1000, end: 2000 } }, /1000 steps, it begins at 1000/],
@@ -23,7 +24,7 @@ const odd: [code: string, spec: LintSpec, what: RegExp][] = [
   ['percent', { schedule: { name: 'lottery-ticket', rate: 20, rounds: 3 } }, /20 is more/],
   ['table-with-global', { scope: 'model', sparsity: { fc1: 0.5 } }, /scope model decides itself/],
   ['table-with-global', { schedule: { name: 'lottery-ticket', rate: { '*': 0.2 }, rounds: 3 }, scope: 'model' }, /scope model/],
-  ['table-with-global', { sparsity: { fc1: 0.5 }, allocation: 'lamp' } as LintSpec, /allocation lamp/],
+  ['table-with-global', { sparsity: { fc1: 0.5 }, allocation: 'lamp' }, /allocation lamp/],
   ['final-jump', { schedule: { sparsity: (p) => 0.5 * p, final: 0.9, end: 10 } }, /curve ends at 50 %, the last update jumps to 90 %/],
   ['final-jump', { schedule: { name: 'lottery-ticket', rate: 0.2, rounds: 3, final: 0.9 } }, /curve ends at 48.8 %/],
   ['nothing-pruned', { sparsity: 0 }, /never above 0/],

@@ -87,7 +87,8 @@ test('a function of your own, alone or with times', () => {
   assert.is(sparsityAt({ sparsity: (p) => 0.9 * p ** 2, end: 10 }, 5), 0.225);
   assert.is(sparsityAt({ sparsity: (p) => 0.9 * p ** 2, end: 10 }, 10), 0.9);
   assert.is(sparsityAt({ sparsity: (p, { final }) => final * p, final: 0.6, end: 3 }, 1), 0.6 * (1 / 3));
-  assert.throws(() => sparsityAt({ sparsity: (p) => 2 * p * (1 - p) + 0.6, end: 2 }, 1), /schedule of your own, p = 0.5: needs a sparsity 0 … 1, got 1.1/);
+  assert.throws(() => sparsityAt({ sparsity: (p) => 2 * p * (1 - p) + 0.6, end: 2 }, 1),
+    /schedule of your own, p = 0.5: needs a sparsity 0 … 1, got 1.1/);
   assert.throws(() => sparsityAt({ sparsity: () => 'much' as never, end: 2 }, 1), /needs a final sparsity 0 … 1, got 'much'/);
 });
 
