@@ -33,14 +33,16 @@ export function valuesOf(values: WeightValues | undefined, name: string, dims: S
   return data;
 }
 
-/** Writes zeros where the mask drops. Whole bytes of the mask at once, as this runs after every step of training. */
+/** Writes zeros where the mask drops. Without a branch a weight, as this runs after every step of training: −1 keeps all bits, 0 none. */
 export function maskInPlace({ bits }: Mask, data: Float32Array): void {
-  for (let byte = 0; byte < bits.length; byte++) {
-    if (bits[byte] === 0xff) continue;
-    const first = byte * 8;
-    if (bits[byte] === 0) data.fill(0, first, first + 8);
-    else for (let i = first; i < Math.min(first + 8, data.length); i++) if (((bits[byte] >> (i - first)) & 1) === 0) data[i] = 0;
+  const words = new Int32Array(data.buffer, data.byteOffset, data.length);
+  const whole = data.length >> 3;
+  for (let byte = 0, i = 0; byte < whole; byte++, i += 8) {
+    const kept = bits[byte];
+    if (kept === 0xff) continue;
+    for (let bit = 0; bit < 8; bit++) words[i + bit] &= -((kept >> bit) & 1);
   }
+  for (let i = whole * 8; i < data.length; i++) words[i] &= -((bits[i >> 3] >> (i & 7)) & 1);
 }
 
 /** Writes zeros into the weights where their masks drop, and returns them. @throws BurinError `dtype` or `shape` for what does not fit. */

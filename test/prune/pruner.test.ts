@@ -116,6 +116,10 @@ test('apply masks in place and gives back what it got', () => {
   pruner.apply(weights);
   assert.equal([...data], counting([19]).map((value) => (value <= 10 ? 0 : value)));
   assert.equal(weights.get('bias'), Float32Array.of(7));
+  const within = new Float32Array(22).fill(-NaN).subarray(2, 21); // weights of another library may lie inside a larger array
+  pruner.apply({ 'fc.weight': within });
+  assert.equal([...within], counting([19]).map((value) => (value <= 10 ? 0 : NaN)));
+  assert.equal([new Float32Array(within.buffer)[1], new Float32Array(within.buffer)[21]], [NaN, NaN]);
   assert.throws(() => pruner.apply({ 'fc.weight': new Float32Array(4) }),
     /fc.weight \[1, 19\]: needs values in the stored order of the model, got 4 values/);
 });
