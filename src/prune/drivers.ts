@@ -21,7 +21,7 @@ export interface DriverOptions<M> extends PrunerOptions {
 /**
  * Pruning and training by turns. Each takes the model and the caller's `train(model, masks, step)`, which may be async, and gives the
  * pruned network with a history. The model handed to `train` has copies of the weights, zero where the masks drop; `train` keeps them
- * so, by the masks, and returns the weights it ends with. A driver that sees the masks violated says so by `onWarning`.
+ * so (`maskWeights` after each update) and returns the weights it ends with. A driver that sees the masks violated says so by `onWarning`.
  *
  * @throws BurinError as `Pruner` does; `argument` for a train that is none or returns no weights. What `train` throws comes through.
  */

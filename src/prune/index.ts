@@ -17,4 +17,4 @@ export { schedules, type Curve, type CurveNumbers, type Schedule, type ScheduleN
 export { reinitialise, rewind, snapshot, type Snapshot } from './snapshot.ts';
 export { sparsityAt, type GridName, type PerLayer, type ScheduleChoice, type ScheduleSpec, type Timeline } from './timeline.ts';
 export type { Round, Run, Train, Trained, TrainStep } from './train.ts';
-export { applyMasks, type Masks, type Weights, type WeightValues } from './weights.ts';
+export { maskWeights, type Weights, type WeightValues } from './weights.ts';

@@ -174,7 +174,7 @@ function falls(timeline: Timeline): boolean {
 
 /**
  * What is odd about a spec: schedules that never reach their end, regrowth without a schedule that regrows and the reverse, N:M that
- * others read the other way round, numbers that contradict each other. Throws nothing: what cannot be run at all is a warning too.
+ * others read the other way round, numbers that contradict each other. What cannot be run at all is a warning too, and no error.
  */
 export function lint(options: LintSpec): LintWarning[] {
   const code = (key: string) => (finding: Finding): LintWarning => ({ code: key, ...finding });

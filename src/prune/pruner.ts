@@ -15,7 +15,7 @@ import { aimOf, keepOfScope, scheduleOf, type LintWarning, type PrunerOptions } 
 import { scopeRule } from './scopes.ts';
 import { criterionOf, evidenceOf, needsOf, type PrunerState } from './state.ts';
 import { covers, dueAt, numbersOf, tablesOf, targetAt, timelineOf, type ScheduleSpec, type Timeline } from './timeline.ts';
-import { applyMasks, entriesOf, maskInPlace, valuesOf, withWeights, type Masks, type Weights } from './weights.ts';
+import { maskWeights, entriesOf, maskInPlace, valuesOf, withWeights, type Masks, type Weights } from './weights.ts';
 
 export interface PrunerStep {
   readonly t: number;
@@ -130,7 +130,7 @@ export class Pruner {
 
   /** Writes zeros into these weights where the masks drop, after an update of the optimiser. Names without a mask are left alone. */
   apply<W extends Weights>(weights: W): W {
-    return applyMasks(this.#masks, weights);
+    return maskWeights(this.#masks, weights);
   }
 
   /** The model with these weights (default its own), zero where the masks drop: a network to be measured or written. */

@@ -89,7 +89,7 @@ function warnOfUnmasked(model: Graph, masks: Masks, warn: (warning: LintWarning)
       warn({
         code: 'unmasked-training', where: name,
         what: `${count} dropped weights are not zero after train: its metrics are not of the pruned network`,
-        remedy: 'mask the weights after each update, as pruner.apply does',
+        remedy: 'call maskWeights(masks, weights) after each update',
       });
     }
   }

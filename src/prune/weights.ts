@@ -46,8 +46,8 @@ export function maskInPlace({ bits }: Mask, data: Float32Array): void {
 }
 
 /** Writes zeros into the weights where their masks drop, and returns them. @throws BurinError `dtype` or `shape` for what does not fit. */
-export function applyMasks<W extends Weights>(masks: Masks, weights: W): W {
-  for (const [name, values] of entriesOf(weights, 'applyMasks')) {
+export function maskWeights<W extends Weights>(masks: Masks, weights: W): W {
+  for (const [name, values] of entriesOf(weights, 'maskWeights')) {
     const mask = masks.get(name);
     if (mask) maskInPlace(mask, valuesOf(values, name, mask.dims));
   }

@@ -2,8 +2,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Graph } from '../../src/graph/graph.ts';
 import {
-  applyMasks, drivers, fromZeros, isKept, snapshot, statistics, type Mask, type Masks, type Round, type Run, type Trained, type TrainStep,
+  drivers, fromZeros, isKept, maskWeights, snapshot, statistics, type Mask, type Round, type Run, type Trained, type TrainStep,
 } from '../../src/prune/index.ts';
+import type { Masks } from '../../src/prune/weights.ts';
 import type { Tensor } from '../../src/tensor.ts';
 import { accuracyOf, gradientsOf, held, network, parametersOf, trainer, training, type Metrics } from './trainer.ts';
 
@@ -273,7 +274,7 @@ test('a trainer may change the arrays it is given, and return those that changed
     sparsity: 0.5, schedule: { rounds: 2 }, train: (given, masks) => {
       const values = data(given, 'fc1.weight');
       for (let i = 0; i < values.length; i++) values[i] *= 2;
-      return { weights: applyMasks(masks, { 'fc1.weight': values }), metrics: { accuracy: 0 } };
+      return { weights: maskWeights(masks, { 'fc1.weight': values }), metrics: { accuracy: 0 } };
     },
   });
   const untouched = network();

@@ -5,8 +5,9 @@ import { BurinError } from '../../src/expect.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { zooGraph } from '../../src/graph/zoo/index.ts';
 import {
-  criteria, isKept, Pruner, prune, sparsityAt, statistics, type Mask, type Masks, type PrunerState, type Weights,
+  criteria, isKept, Pruner, prune, sparsityAt, statistics, type Mask, type PrunerState, type Weights,
 } from '../../src/prune/index.ts';
+import type { Masks } from '../../src/prune/weights.ts';
 import { randomFrom } from '../../src/random.ts';
 import { sizeOf, Tensor } from '../../src/tensor.ts';
 import { counting, sketch } from './networks.ts';

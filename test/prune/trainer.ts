@@ -1,5 +1,6 @@
 import type { Graph } from '../../src/graph/graph.ts';
-import { applyMasks, type Masks, type Trained, type TrainStep } from '../../src/prune/index.ts';
+import { maskWeights, type Trained, type TrainStep } from '../../src/prune/index.ts';
+import type { Masks } from '../../src/prune/weights.ts';
 import { randomFrom, type Random } from '../../src/random.ts';
 import { Tensor } from '../../src/tensor.ts';
 
@@ -131,7 +132,7 @@ export function trainer(perStep: number, calls: TrainStep[] = []) {
       for (let i = 0; i < perStep; i++) {
         gradients = gradientsOf(p, training, pickBatch(random, training.labels.length));
         descend(p, gradients, velocity, 0.03);
-        applyMasks(masks, p);
+        maskWeights(masks, p);
       }
     }
     return { weights: p, metrics: { accuracy: accuracyOf(p, held) } };
