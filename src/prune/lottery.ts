@@ -6,6 +6,7 @@ import { reinitialise, rewind, snapshot, type Snapshot } from './snapshot.ts';
 import { schedules, type Schedule, type ScheduleName } from './schedules.ts';
 import { specOf, type ScheduleSpec } from './timeline.ts';
 import { trainOnce, type Round, type Run, type Train, type TrainedNow, type TrainStep } from './train.ts';
+import { withWeights } from './weights.ts';
 
 /** Where the weights go back to after each pruning: step k of the first training (0 is the initialisation), a snapshot, or nowhere. */
 export type Rewinding = number | Snapshot | 'none';
@@ -32,17 +33,12 @@ export interface LotteryRun<M> extends Run<M> {
 
 /** What all rounds share. */
 interface Job<M> {
-  readonly model: Graph;
   readonly train: Train<M>;
   readonly steps: number;
   readonly back: Rewinding;
-  readonly warn: (warning: LintWarning) => void;
-}
-
-/** The state between two rounds: where the next one starts from, and what the last one ended with. */
-interface Between<M> {
+  /** What is rewound to. */
   readonly start: Snapshot;
-  readonly now: TrainedNow<M>;
+  readonly warn: (warning: LintWarning) => void;
 }
 
 /** Iterative pruning with rewinding. The history begins with the dense network, round 0. */
@@ -54,22 +50,22 @@ export async function followLottery<M>(model: Graph, options: LotteryOptions<M>)
     warnings.push(warning);
     onWarning?.(warning);
   };
-  const job = { model, train, steps, back, warn };
   const pruning = { ...others, schedule: roundsOf(schedule) };
   const pruner = new Pruner(model, { ...pruning, onWarning: warn });
   const random = baseline ? new Pruner(model, { ...pruning, criterion: 'random' }) : undefined;
-  const start = await startOf(job);
-  const untrained = { start, now: { model: rewind(model, start), evidence: {} } };
+  const start = await startOf(model, { train, back, warn });
+  const job = { train, steps, back, start, warn };
+  const untrained = { model: rewind(model, start), evidence: {} };
   const dense = await trainRound(job, { pruner, round: 0, variant: 'pruned', before: untrained });
-  const tickets = await trainRounds(job, { pruner, variant: 'pruned', before: dense.after });
-  let history = [dense.row, ...tickets.rows];
+  const tickets = await trainRounds(job, { pruner, variant: 'pruned', before: dense.now });
+  let history = [dense, ...tickets].map(({ row }) => row);
   if (random) {
-    const { rows } = await trainRounds(job, { pruner: random, variant: 'random', before: dense.after });
-    history = history.map((row, i) => (i === 0 ? row : { ...row, baseline: rows[i - 1].metrics }));
+    const others = await trainRounds(job, { pruner: random, variant: 'random', before: dense.now });
+    history = history.map((row, i) => (i === 0 ? row : { ...row, baseline: others[i - 1].row.metrics }));
   }
-  if (anew) history = await withControls(job, history, others.seed ?? 0);
-  const { masks } = pruner;
-  return { model: pruner.graph(tickets.after.now.model.constants), masks, history, warnings, ticket: rewind(model, tickets.start, masks) };
+  if (anew) history = await withControls(model, job, { history, seed: others.seed ?? 0 });
+  const { now, started } = tickets[tickets.length - 1];
+  return { model: now.model, masks: pruner.masks, history, warnings, ticket: started };
 }
 
 function checkTimes(steps: number, back: Rewinding): void {
@@ -93,7 +89,7 @@ function roundsOf(schedule: LotteryOptions<unknown>['schedule']): ScheduleSpec {
 }
 
 /** The weights that rounds start from: those after the first `back` steps of a dense training. */
-async function startOf<M>({ model, train, back, warn }: Job<M>): Promise<Snapshot> {
+async function startOf<M>(model: Graph, { train, back, warn }: Pick<Job<M>, 'train' | 'back' | 'warn'>): Promise<Snapshot> {
   if (typeof back === 'object') return back;
   if (back === 'none' || back === 0) return snapshot(model);
   const step: TrainStep = { round: 0, begin: 0, end: back, sparsity: 0, variant: 'pruned' };
@@ -104,37 +100,42 @@ interface RoundCall<M> {
   readonly pruner: Pruner;
   readonly round: number;
   readonly variant: TrainStep['variant'];
-  readonly before: Between<M>;
+  readonly before: TrainedNow<M>;
+}
+
+/** A round, the network that it started from, and the one it ended with. */
+interface Trial<M> {
+  readonly row: Round<M>;
+  readonly started: Graph;
+  readonly now: TrainedNow<M>;
 }
 
 /** Prunes what the last round ended with, rewinds, trains. */
-async function trainRound<M>(job: Job<M>, { pruner, round, variant, before }: RoundCall<M>): Promise<{ row: Round<M>; after: Between<M> }> {
-  const { model, train, steps, back, warn } = job;
-  const { masks, sparsity, target } = pruner.step(round, { ...before.now.evidence, weights: before.now.model.constants });
+async function trainRound<M>(job: Job<M>, { pruner, round, variant, before }: RoundCall<M>): Promise<Trial<M>> {
+  const { train, steps, back, start, warn } = job;
+  const { masks, sparsity, target, weights } = pruner.step(round, { ...before.evidence, weights: before.model.constants });
   const begin = back === 'none' ? round * steps : typeof back === 'number' ? back : 0;
   const step = { round, begin, end: back === 'none' ? begin + steps : steps, sparsity, variant };
-  const now = await trainOnce({ train, model: rewind(model, before.start), masks, step, warn });
-  const start = back === 'none' ? snapshot(now.model) : before.start;
-  return { row: { ...step, target, masks, metrics: now.metrics as M }, after: { start, now } };
+  const started = back === 'none' ? withWeights(before.model, weights, masks) : rewind(before.model, start, masks);
+  const now = await trainOnce({ train, model: started, masks, step, warn });
+  return { row: { ...step, target, masks, metrics: now.metrics as M }, started, now };
 }
 
-/** Rounds 1 … n. `start` is what the last of them started from. */
-async function trainRounds<M>(
-  job: Job<M>, call: Omit<RoundCall<M>, 'round'>,
-): Promise<{ rows: Round<M>[]; after: Between<M>; start: Snapshot }> {
-  const rows: Round<M>[] = [];
-  let { before } = call, { start } = before;
-  for (let round = 1; round <= call.pruner.timeline.end; round++) {
-    const { row, after } = await trainRound(job, { ...call, round, before });
-    rows.push(row);
-    start = before.start;
-    before = after;
+/** Rounds 1 … n. */
+async function trainRounds<M>(job: Job<M>, { before: first, ...call }: Omit<RoundCall<M>, 'round'>): Promise<Trial<M>[]> {
+  const trials: Trial<M>[] = [];
+  for (let round = 1, before = first; round <= call.pruner.timeline.end; round++) {
+    const trial = await trainRound(job, { ...call, round, before });
+    trials.push(trial);
+    before = trial.now;
   }
-  return { rows, after: before, start };
+  return trials;
 }
 
 /** Trains every ticket's masks from the beginning, on weights initialised anew. */
-async function withControls<M>({ model, train, steps, warn }: Job<M>, history: readonly Round<M>[], seed: number): Promise<Round<M>[]> {
+async function withControls<M>(
+  model: Graph, { train, steps, warn }: Job<M>, { history, seed }: { history: readonly Round<M>[]; seed: number },
+): Promise<Round<M>[]> {
   const out: Round<M>[] = [];
   for (const row of history) {
     const step: TrainStep = { round: row.round, begin: 0, end: steps, sparsity: row.sparsity, variant: 'reinitialised' };

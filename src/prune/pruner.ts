@@ -23,11 +23,11 @@ export interface PrunerStep {
   readonly target: number | Readonly<Record<string, number>>;
   /** The sparsity there is: what the masks drop of all weights of the layers that are pruned. */
   readonly sparsity: number;
-  /** By weight name; none before the first update. */
+  /** By weight name; none where nothing is dropped yet. */
   readonly masks: Masks;
   /** Whether this step changed a mask. */
   readonly changed: boolean;
-  /** One row for each layer, of the last update; none before the first. */
+  /** One row for each layer, of the last update that dropped something. */
   readonly report: readonly PrunedLayer[];
   /** Whether the criterion changed the weights that stay as well (obs): take `weights` over into the training. */
   readonly compensated: boolean;
@@ -87,12 +87,13 @@ export class Pruner {
   #tryOut(): void {
     const options = this.#options;
     const none = { layers: () => false, exclude: undefined, evidence: undefined };
-    prune(this.#model, { ...options, ...none, ...askedOf(options, this.#targetAt(this.timeline.end)) });
+    const target = this.#targetAt(this.timeline.end), sparsity = keepOfScope(options.scope) ? undefined : target;
+    prune(this.#model, { ...options, ...none, ...(askedOf(options, target) ?? { sparsity }) });
     const rule = scopeRule(options.scope ?? 'layer'), extents = extentsOf(options.granularity ?? 'weight');
     if (options.strict ?? true) for (const layer of this.#layers) rule.check?.(layer, gridOf(layer.dims, extents));
   }
 
-  /** By weight name; none before the first update. */
+  /** By weight name; none where nothing is dropped yet. */
   get masks(): Masks { return this.#masks; }
 
   /** Whether the last update is done. */
@@ -166,12 +167,12 @@ export class Pruner {
   }
 
   #prune(target: PrunerStep['target'], state: PrunerState): { masks: Masks; report: readonly PrunedLayer[]; made?: Weights } {
+    const asked = askedOf(this.#options, target);
+    if (!asked) return { masks: nothing, report: [] };
     const constants = new Map(this.#model.constants);
     for (const [layer, values] of this.#valuesOf(state.weights)) {
       constants.set(layer.weight, new Tensor('float32', this.#ready(layer.weight, values), this.#dimsOf(layer)));
     }
-    const asked = askedOf(this.#options, target);
-    if (!asked) return { masks: nothing, report: [] };
     const evidence = evidenceOf(this.#layers, { first: this.#first, given: this.#options.evidence, state });
     const { masks, report, graph } = prune({ ...this.#model, constants }, { ...this.#options, ...asked, evidence });
     return { masks, report, ...(criterionOf(this.#options)?.compensate && { made: this.#compensated(graph) }) };
@@ -217,9 +218,13 @@ export class Pruner {
   }
 }
 
-/** What to ask of `prune`. N:M decays: M:M, …, N + 1:M, N:M (Kao et al., 2022). Undefined where that is nothing yet. */
+/**
+ * What to ask of `prune`. N:M decays: M:M, …, N + 1:M, N:M (Kao et al., 2022). Undefined where that is nothing yet: then no criterion
+ * is asked either, whose evidence may only come from the training that follows.
+ */
 function askedOf({ scope }: PruneOptions, target: PrunerStep['target']): Pick<PruneOptions, 'sparsity' | 'scope'> | undefined {
   const nm = keepOfScope(scope);
+  if (Object.values(typeof target === 'number' ? [target] : target).every((sparsity) => sparsity === 0)) return undefined;
   if (!nm || typeof target !== 'number') return { sparsity: target };
   const keep = nm.of - roundHalfEven(target * nm.of);
   return keep === nm.of ? undefined : { scope: { ...nm, keep }, sparsity: undefined };

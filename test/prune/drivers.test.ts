@@ -10,7 +10,7 @@ import { accuracyOf, gradientsOf, held, network, parametersOf, trainer, training
 
 const data = (graph: Graph, name: string): Float32Array => graph.constants.get(name)!.data as Float32Array;
 const weights = ['fc1.weight', 'fc2.weight'];
-const droppedOf = (mask: Mask): number => statistics(mask).total - statistics(mask).kept;
+const droppedOf = (mask: Mask | undefined): number => (mask ? statistics(mask).total - statistics(mask).kept : 0);
 const droppedIn = (masks: Masks): number => [...masks.values()].reduce((sum, mask) => sum + droppedOf(mask), 0);
 const all = 16 * 32 + 32 * 4;
 const say = (name: string, { history }: Run<Metrics>): void => console.log(`${name}: ${history.map((row) => [
@@ -115,12 +115,13 @@ test('lottery ticket: kept weights begin at their first values, in every round; 
   say('lottery ticket', run);
   assert.is(started.length, 8);
   run.history.forEach(({ masks, round }) => {
-    assert.equal(weights.map((name) => droppedOf(masks.get(name)!)), [
+    assert.equal(weights.map((name) => droppedOf(masks.get(name))), [
       Math.round(512 * (1 - 0.8 ** round)), Math.round(128 * (1 - 0.9 ** round)),
     ]);
     for (const name of weights) {
-      const first = data(model, name), mask = masks.get(name)!;
-      assert.equal(data(started[round], name), first.map((value, i) => (isKept(mask, i) ? value : 0)), `${name} in round ${round}`);
+      const first = data(model, name), mask = masks.get(name);
+      const wanted = first.map((value, i) => (!mask || isKept(mask, i) ? value : 0));
+      assert.equal(data(started[round], name), wanted, `${name} in round ${round}`);
     }
   });
   for (const name of weights) assert.equal(data(run.ticket, name), data(started[7], name));
@@ -184,7 +185,7 @@ test('lottery ticket by other schedules: one-shot after the dense round, any cur
   assert.equal(agp.history.map(({ sparsity }) => Math.round(sparsity * all)), [0, 338, 462, 480]);
   const schedule = { rounds: 2, rate: 0.25 };
   const filters = await drivers.lotteryTicket(network(), { train, schedule, granularity: 'filter', layers: ['fc1'] });
-  assert.equal(filters.history.map(({ masks }) => statistics(masks.get('fc1.weight')!).kept / 16), [32, 24, 18]);
+  assert.equal(filters.history.map(({ masks }) => droppedOf(masks.get('fc1.weight')) / 16), [0, 8, 14]);
 });
 
 test('what else train returns reaches the criterion of the next pruning', async () => {
@@ -199,6 +200,13 @@ test('what else train returns reaches the criterion of the next pruning', async 
       return { ...result, gradient };
     },
   });
+  const gradual = await drivers.lotteryTicket(model, {
+    criterion: 'gradient', schedule: { rounds: 2 }, steps: 1, train: (given, masks, step) => {
+      const result = train(given, masks, step);
+      return { ...result, gradient: gradientsOf(result.weights as Map<string, Float32Array>, training, [0, 1, 2]) };
+    },
+  });
+  assert.is(droppedIn(gradual.masks), Math.round(512 * 0.36) + Math.round(128 * 0.36));
   const middle = scores.slice().sort((a, b) => a - b)[64];
   assert.equal(scores.map((score) => score >= middle), scores.map((_, i) => isKept(run.masks.get('fc2.weight')!, i)));
 });
