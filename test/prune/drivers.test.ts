@@ -69,6 +69,8 @@ test('iterative: rounds of equal loss, accuracy stays', async () => {
   assertNested(run.history);
   assertPruned(run);
   assert.ok(run.history[4].metrics.accuracy > run.history[0].metrics.accuracy - 0.03);
+  const uneven = await drivers.iterative(network(), { train: trainer(1), sparsity: 0.8, schedule: { rounds: 3, end: 10 }, steps: 12 });
+  assert.equal(spans(uneven), [[0, 4], [4, 7], [7, 10], [10, 12]]);
 });
 
 test('agp: gradually, over the whole model', async () => {
@@ -104,11 +106,11 @@ test('dsd: dense, sparse, dense again; what came back began at zero', async () =
 });
 
 test('lottery ticket: kept weights begin at their first values, in every round; masks nest; counts are exact', async () => {
-  const model = network(), started: Graph[] = [], train = trainer(40);
+  const model = network(), started: Graph[] = [], anew: Graph[] = [], train = trainer(40);
   const run = await drivers.lotteryTicket(model, {
     steps: 8, schedule: { rounds: 7, rate: { '*': 0.2, fc2: 0.1 } }, baseline: true, reinitialise: true,
     train: (given, masks, step) => {
-      if (step.variant === 'pruned') started.push(given);
+      if (step.variant !== 'random') (step.variant === 'pruned' ? started : anew).push(given);
       return train(given, masks, step);
     },
   });
@@ -131,6 +133,9 @@ test('lottery ticket: kept weights begin at their first values, in every round; 
   assert.ok(last.metrics.accuracy > run.history[0].metrics.accuracy - 0.03);
   assert.ok(last.metrics.accuracy > last.reinitialised!.accuracy && last.metrics.accuracy > last.baseline!.accuracy);
   assert.is(run.history[0].baseline, undefined);
+  const same = (a: Graph, b: Graph): number => data(a, 'fc1.weight').filter((w, i) => w !== 0 && w === data(b, 'fc1.weight')[i]).length;
+  assert.ok(anew.every((graph, i) => same(graph, started[i]) < 10 && (i === 0 || same(graph, anew[i - 1]) < 10)));
+  assert.ok(data(anew[7], 'fc1.weight').every((w, i) => (w !== 0) === isKept(run.masks.get('fc1.weight')!, i)));
 });
 
 test('lottery ticket rewound to step k: rounds begin with the weights after k steps', async () => {
@@ -238,7 +243,13 @@ test('a trainer that forgets the masks is told so; the result is masked all the 
   });
   assert.equal(run.warnings.map(({ code, where }) => [code, where]), weights.map((name) => ['unmasked-training', name]));
   assert.is(droppedIn(run.masks), all / 2);
-  for (const name of weights) assert.ok(data(run.model, name).every((w, i) => (w !== 0) === isKept(run.masks.get(name)!, i)));
+  const ticket = await drivers.lotteryTicket(network(), {
+    schedule: { rounds: 1, rate: 0.5 },
+    train: (model): Trained<Metrics> => ({ weights: { 'fc1.weight': data(model, 'fc1.weight').map(() => 1) } }),
+  });
+  for (const { model, masks } of [run, ticket]) {
+    for (const [name, mask] of masks) assert.ok(data(model, name).every((w, i) => (w !== 0) === isKept(mask, i)), name);
+  }
 });
 
 test('a training that is shorter than its schedule is said to be', async () => {

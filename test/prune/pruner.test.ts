@@ -5,7 +5,7 @@ import { BurinError } from '../../src/expect.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { zooGraph } from '../../src/graph/zoo/index.ts';
 import {
-  criteria, isKept, Pruner, prune, sparsityAt, statistics, type Mask, type PrunerState, type Weights,
+  criteria, isKept, maskFrom, Pruner, prune, sparsityAt, statistics, type Mask, type PrunerState, type Weights,
 } from '../../src/prune/index.ts';
 import type { Masks } from '../../src/prune/weights.ts';
 import { randomFrom } from '../../src/random.ts';
@@ -153,21 +153,21 @@ test('masks of an earlier run stay', () => {
 
 test('regrowth: what comes back is what was largest when it was dropped', () => {
   const pruner = new Pruner(line(counting([8])), { sparsity: 0.75, schedule: { name: 'dsd', end: 4 } });
-  const data = Float32Array.from(counting([8])), weights = { 'fc.weight': data };
+  const data = Float32Array.from(counting([8])).reverse(), weights = { 'fc.weight': data };
   const seen = [0, 1, 2, 3, 4].map((t) => {
     const { masks } = pruner.step(t, { weights });
     pruner.apply(weights);
     return keptOf(masks.get('fc.weight'));
   });
-  assert.equal(seen, ['', '00011111', '00000011', '00011111', '']);
-  assert.equal([...data], [0, 0, 0, 0, 0, 0, 7, 8]);
+  assert.equal(seen, ['', '11111000', '11000000', '11111000', '']);
+  assert.equal([...data], [8, 7, 0, 0, 0, 0, 0, 0]);
 });
 
 test('regrowth by weights that are not masked, and a constant sparsity with masks that move', () => {
   const pruner = new Pruner(line([1, 2, 3, 4]), { sparsity: 0.5, schedule: { name: 'one-shot', end: 2, regrow: true } });
   const at = (t: number, ...values: number[]): string =>
     keptOf(pruner.step(t, { weights: { 'fc.weight': Float32Array.from(values) } }).masks.get('fc.weight'));
-  assert.equal([at(0, 1, 2, 3, 4), at(1, 9, 2, 3, 4), at(2, 1, 8, 9, 2)], ['0011', '1001', '0110']);
+  assert.equal([at(0, 1, 2, 3, 4), at(1, 9, 2, 3, 4), at(1, 1, 2, 3, 4), at(2, 1, 8, 9, 2)], ['0011', '1001', '1001', '0110']);
   assert.equal(pruner.warnings.map(({ code }) => code), ['regrowth-without-fall']);
 });
 
@@ -214,6 +214,11 @@ test('a criterion that makes up for what goes: its weights are those of the step
   assert.ok(second.compensated && second.changed);
   assert.equal([...second.weights.get('fc.weight')!.data].map((w) => +w.toFixed(6)), [0, 1.7]);
   assert.not(pruner.step(2).compensated);
+  const zero = new Pruner(line([1, 0, 1.2, 3]), {
+    sparsity: 0.25, criterion: 'obs', evidence: { fc: { hessian: Float64Array.of(1, 0, 0, 0, 0, 9, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1) } },
+    schedule: 'one-shot', masks: new Map([['fc.weight', maskFrom([0, 1, 1, 1], [1, 4])]]),
+  });
+  assert.equal([...zero.step(0).weights.get('fc.weight')!.data], [...Float32Array.of(0, 0, 1.2, 3)]);
   assert.not(new Pruner(graph, { sparsity: 0.5 }).step(0).compensated);
 });
 
