@@ -1,7 +1,7 @@
 import { BurinError } from '../expect.ts';
 import { aimOf, keepOfScope, scheduleOf, type LintWarning, type PrunerOptions } from './pruner-options.ts';
 import { ROUNDING } from './schedules.ts';
-import { lastUpdate, nextUpdate, numbersOf, tablesOf, targetAt, timelineOf, type ScheduleSpec, type Timeline } from './timeline.ts';
+import { lastUpdate, nextUpdate, numbersOf, specOf, tablesOf, targetAt, timelineOf, type ScheduleSpec, type Timeline } from './timeline.ts';
 
 /** The options of a pruner, and how long the training is that it runs in. */
 export interface LintSpec extends PrunerOptions {
@@ -11,7 +11,7 @@ export interface LintSpec extends PrunerOptions {
 
 type Finding = Omit<LintWarning, 'code'>;
 
-/** A rule that looks at the options as they were written. */
+/** A rule that looks at the options and at their schedule, as they were written. */
 type Rule = (options: LintSpec, spec: ScheduleSpec) => readonly Finding[];
 
 /** A rule that looks at a schedule that can be run. */
@@ -62,8 +62,8 @@ const rules: Readonly<Record<string, Rule>> = {
     }));
   },
 
-  'two-sparsities': ({ sparsity, schedule }, spec) => {
-    const aim = aimOf(spec), own = typeof schedule === 'object' ? schedule[aim] : undefined;
+  'two-sparsities': ({ sparsity }, spec) => {
+    const aim = aimOf(spec), own = spec[aim];
     if (sparsity === undefined || own === undefined || own === sparsity) return [];
     return [{ where: 'option sparsity', what: `the schedule has its own ${aim}, which is taken`, remedy: 'leave one of the two out' }];
   },
@@ -180,8 +180,8 @@ export function lint(options: LintSpec): LintWarning[] {
   const code = (key: string) => (finding: Finding): LintWarning => ({ code: key, ...finding });
   const out: LintWarning[] = [];
   try {
-    const spec = scheduleOf(options);
-    for (const [key, rule] of Object.entries(rules)) out.push(...rule(options, spec).map(code(key)));
+    const spec = scheduleOf(options), written = specOf(options.schedule ?? 'one-shot');
+    for (const [key, rule] of Object.entries(rules)) out.push(...rule(options, written).map(code(key)));
     const timeline = timelineOf(spec);
     for (const [key, rule] of Object.entries(timelineRules)) out.push(...rule(timeline, options).map(code(key)));
   } catch (error) {

@@ -44,6 +44,14 @@ for (const [code, spec, what] of odd) {
   });
 }
 
+test('everything is said once', () => {
+  assert.equal(codes({ sparsity: 50 }), ['percent']);
+  assert.equal(codes({ sparsity: 0.9, scope: '1:4' }), ['ambiguous-nm', 'sparsity-of-scope']);
+  assert.equal(codes({ sparsity: { fc1: 0.5 }, scope: 'model' }), ['table-with-global']);
+  assert.equal(codes({ sparsity: 0.8, schedule: { name: 'agp', final: 0.9, end: 3 } }), ['two-sparsities']);
+  assert.equal(codes({ schedule: { name: 'agp', final: 0.9, begin: 100, end: 50 } }), ['end-before-begin']);
+});
+
 const sound: LintSpec[] = [
   { sparsity: 0.9 },
   { scope: '2:4' }, { scope: { keep: 1, of: 4 } }, { scope: '2:4', sparsity: 0.5 },
