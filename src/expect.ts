@@ -57,12 +57,15 @@ export function expect(condition: unknown, problem: Problem): asserts condition 
 /** Elements of a list that an error message shows. */
 const MOST_SHOWN = 12;
 
+/** As `String`, also of objects that have no prototype to be named by. */
+const plain = (value: unknown): string => (Object(value) === value && !('toString' in (value as object)) ? '[object]' : String(value));
+
 /** A value, shortened for an error message. */
 export function show(value: unknown): string {
   if (value instanceof Error) return value.message;
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`;
   const list = (all: readonly unknown[]): string => `[${all.slice(0, MOST_SHOWN).join(', ')}${all.length > MOST_SHOWN ? ', …' : ''}]`;
-  const text = typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? list(value) : String(value);
+  const text = typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? list(value) : plain(value);
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
 
