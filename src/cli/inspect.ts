@@ -32,12 +32,13 @@ export const command: Command = {
     ['burin inspect model.onnx', 'what is in a model'],
     ['burin inspect zoo:vgg16 --convention ptflops --json', 'the same numbers as ptflops'],
   ],
-  choices: async () => ({ ...(await modelChoices()), convention: Object.keys((await import('../measure/work.ts')).conventions) }),
+  choices: async () => ({ ...(await modelChoices()), convention: Object.keys((await import('../measure/conventions.ts')).conventions) }),
   run: async (args, io) => {
     const spec = args.only('MODEL');
     const shapes = shapesFrom(args.texts('shape'));
     const seed = args.number('seed', { least: 0, whole: true }) ?? 0;
-    const { conventions, inspect } = await import('../measure/work.ts');
+    const { inspect } = await import('../measure/work.ts');
+    const { conventions } = await import('../measure/conventions.ts');
     const convention = args.choice('convention', Object.keys(conventions)) as keyof typeof conventions | undefined;
     const { name, graph } = await loadModel(spec, seed);
     checkNames(shapes, graph.inputs);
