@@ -12,5 +12,6 @@ export * from './prune/index.ts';
 export { inspect, workOf, type Inspection, type NetworkWork } from './measure/work.ts';
 export { conventions, type Convention } from './measure/conventions.ts';
 export { profileOf, type Profile, type ProfileOptions } from './measure/profile.ts';
+export { bytesOf, type BytesOptions, type NetworkBytes } from './measure/bytes.ts';
 export { measure, sweep } from './measure/speedup.ts';
 export { gatherEvidence, gatherings, type GatherOptions, type GatheringName } from './measure/activations.ts';

@@ -14,17 +14,22 @@ function commonPath(names: readonly string[]): number {
 }
 
 /**
- * The report with names a reader can tell apart: without the path that all of them share, and of the lists that converters make of fused
- * nodes (`a;b;c`) the first, where that is unique.
+ * Names a reader can tell apart: without the path that all of them share, and of the lists that converters make of fused nodes (`a;b;c`)
+ * the first, where that is unique.
  */
-export function withShortNames(report: Report): Report {
-  const names = report.layers.map((layer) => layer.name);
+export function shortNames(names: readonly string[]): string[] {
   const start = commonPath(names);
   const whole = names.map((name) => name.slice(start));
   const short = whole.map((name) => name.split(';')[0]);
   const uses = new Map<string, number>();
   for (const name of short) uses.set(name, (uses.get(name) ?? 0) + 1);
-  return { ...report, layers: report.layers.map((layer, i) => ({ ...layer, name: uses.get(short[i]) === 1 ? short[i] : whole[i] })) };
+  return short.map((name, i) => (uses.get(name) === 1 ? name : whole[i]));
+}
+
+/** The record with the short names of its layers. */
+export function withShortNames<T extends { readonly layers: readonly { readonly name: string }[] }>(record: T): T {
+  const names = shortNames(record.layers.map((layer) => layer.name));
+  return { ...record, layers: record.layers.map((layer, i) => ({ ...layer, name: names[i] })) };
 }
 
 /** Times that scatter by more than this share of their median are told to. */
