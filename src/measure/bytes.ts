@@ -35,7 +35,7 @@ export interface LayerBytes {
   readonly nonzero: number;
   /** Bytes as 32-bit floats without an index. */
   readonly dense: number;
-  /** Ways to store the kept weights, smallest first; none where nothing is zero. */
+  /** Ways to store the kept weights, smallest first: csr always, blocks and windows where they fit; none where nothing is zero. */
   readonly packed: readonly StoredBytes[];
   /** The name of the smallest, `dense` where no packing is smaller. */
   readonly smallest: string;
@@ -153,13 +153,13 @@ function storages(matrix: Matrix, nonzero: number, blocks: readonly Block[]): St
   return [
     measured('csr', matrix, { block: single }),
     measured('csr', matrix, { block: single, layout: pairs }),
-    ...fittingBlocks(matrix, blocks).map((block) => measured('bsr', matrix, { block })),
+    ...fittingBlocks(matrix, nonzero, blocks).map((block) => measured('bsr', matrix, { block })),
     ...fittingWindows(matrix, nonzero).map((block) => measured('nm', matrix, { block })),
   ];
 }
 
-/** Blocks that are filled well enough to be smaller than csr. */
-function fittingBlocks(matrix: Matrix, blocks: readonly Block[]): Block[] {
+/** Blocks that are filled well enough to be smaller than csr, and than dense. */
+function fittingBlocks(matrix: Matrix, nonzero: number, blocks: readonly Block[]): Block[] {
   const empty: Block[] = [];
   return blocks.filter((block) => {
     if (matrix.rows < block.rows || matrix.cols % block.cols !== 0) return false;
@@ -167,16 +167,17 @@ function fittingBlocks(matrix: Matrix, blocks: readonly Block[]): Block[] {
     if (empty.some(({ rows, cols }) => block.rows % rows === 0 && block.cols % cols === 0)) return false;
     const fill = fillOf(matrix, block);
     if (fill < LEAST_FILL) empty.push(block);
-    return fill * SINGLE_BYTES >= 4 + 2 / (kernelRows(block.rows) * block.cols);
+    const bytesOfOne = (4 + 2 / (kernelRows(block.rows) * block.cols)) / fill;
+    return bytesOfOne <= SINGLE_BYTES && bytesOfOne * nonzero < 4 * matrix.values.length;
   });
 }
 
-/** Of every window the least that must be kept, where that fills it well enough. */
+/** Of every window the least that must be kept, where that fills it well enough and is smaller than dense. */
 function fittingWindows(matrix: Matrix, nonzero: number): Block[] {
   return windows.flatMap((of) => {
     if (matrix.cols % of !== 0) return [];
     const keep = Math.max(1, mostIn(matrix, of));
-    return keep < of && nonzero >= LEAST_FILL * keep * (matrix.values.length / of) ? [{ rows: 1, cols: 1, keep, of }] : [];
+    return keep * SINGLE_BYTES < 4 * of && nonzero >= LEAST_FILL * keep * (matrix.values.length / of) ? [{ rows: 1, cols: 1, keep, of }] : [];
   });
 }
 

@@ -1,4 +1,4 @@
-import { expect, lookUp, show } from '../expect.ts';
+import { BurinError, expect, lookUp, show } from '../expect.ts';
 import { specialize } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Shape } from '../tensor.ts';
@@ -42,6 +42,8 @@ export interface Profile {
   readonly convention: Convention;
   readonly params: Amount;
   readonly work: Amount;
+  /** The work by every convention; null where one has no count for a layer of this network. */
+  readonly counts: Readonly<Record<Convention, Amount | null>>;
   /** The layers that multiply, in execution order. */
   readonly layers: readonly LayerProfile[];
   /** Everything else together: normalisation, activations, pooling. */
@@ -59,6 +61,8 @@ export interface ProfileOptions {
 
 interface Line {
   readonly counted: Counted;
+  /** The same after its zeros. */
+  readonly left: Counted;
   readonly weights: number;
   readonly nonzeroWeights: number;
   readonly params: Amount;
@@ -72,19 +76,31 @@ function linesOf(graph: Graph, nodes: readonly Counted[], count: ConventionRow['
     const own = counted.params.filter((name) => !seen.has(name)), weight = counted.layer?.weight ?? '';
     const owned = weight !== '' && !seen.has(weight);
     for (const name of [...own, weight]) seen.add(name);
-    const { params, nonzero } = countParams(graph, own, nonzeros);
+    const { params, nonzero } = countParams(graph, own, nonzeros), left = masked(graph, counted, nonzeros);
     return {
-      counted,
+      counted, left,
       weights: owned ? graph.constants.get(weight)!.size : 0,
       nonzeroWeights: owned ? nonzeros.get(weight)! : 0,
       params: { total: params, kept: nonzero },
-      work: { total: count(counted), kept: count(masked(graph, counted, nonzeros)) },
+      work: { total: count(counted), kept: count(left) },
     };
   });
 }
 
 const amount = (lines: readonly Line[], key: 'params' | 'work'): Amount =>
   ({ total: sum(lines, (line) => line[key].total), kept: sum(lines, (line) => line[key].kept) });
+
+function countsOf(lines: readonly Line[]): Profile['counts'] {
+  const counted = ({ count }: ConventionRow): Amount | null => {
+    try {
+      return { total: sum(lines, (line) => count(line.counted)), kept: sum(lines, ({ left }) => count(left)) };
+    } catch (error) {
+      if (error instanceof BurinError && error.kind === 'unsupported') return null;
+      throw error;
+    }
+  };
+  return Object.fromEntries(Object.entries(conventions).map(([name, row]) => [name, counted(row)])) as Profile['counts'];
+}
 
 const fraction = (part: number, whole: number): number => (whole ? part / whole : 0);
 
@@ -111,7 +127,7 @@ export function profileOf(graph: Graph, options: ProfileOptions = {}): Profile {
     return { ...line[key], share: fraction(line[key].total, whole), cumulative: fraction(before[key], whole) };
   };
   return {
-    model: graph.name, convention, ...totals,
+    model: graph.name, convention, ...totals, counts: countsOf(all),
     layers: layers.map((line) => ({
       name: line.counted.node.name, op: line.counted.node.op, shape: line.counted.shape, weights: line.weights,
       sparsity: line.weights ? 1 - line.nonzeroWeights / line.weights : 0, params: share(line, 'params'), work: share(line, 'work'),

@@ -5,9 +5,11 @@ import { prune, type PruneOptions } from '../prune/index.ts';
 import { SparseSession, type SessionOptions } from '../runtime/session.ts';
 import type { Shape, TensorLike } from '../tensor.ts';
 import type { Tolerance } from './agree.ts';
+import { bytesOf } from './bytes.ts';
 import { compare, type Counted, type Progress } from './compare.ts';
 import { search, type Sweep } from './curve.ts';
 import { fill, shapeOf } from './feeds.ts';
+import { profileOf } from './profile.ts';
 import type { Peer, Pruning, Ratio, Report } from './record.ts';
 import { workOf } from './work.ts';
 
@@ -89,7 +91,7 @@ export async function measure(graph: Graph, options: MeasureOptions = {}): Promi
     const feeds = options.feeds ?? feedsFor(graph, shapes);
     const told = { ...(options.formats && { formats: options.formats }), ...(tune && { tune }) };
     const report = await compare({ model, dense, sparse, counted: countedIn(graph, shapes), feeds, samples, tolerance, told, onProgress });
-    return { ...report, ...(pruning && { pruning }), ...(peers && { peers }) };
+    return { ...report, profile: profileOf(graph, { shapes }), bytes: bytesOf(graph), ...(pruning && { pruning }), ...(peers && { peers }) };
   } finally {
     for (const session of sessions) session.release();
   }

@@ -2,7 +2,9 @@ import type { Report } from '../measure/record.ts';
 import { ms, times } from '../measure/words.ts';
 import { el, type Child, type Markup } from './markup.ts';
 import { card, legend, pageOf, pair, right, soft, table, tied, type Cell } from './parts.ts';
+import { bytesCard } from './bytes.ts';
 import { curvePlot, formatClass, formatsIn, layerBars, layerPlot, lossBars, modelBars } from './plots.ts';
+import { profileCard } from './profile.ts';
 import { breakEvenSentence, columns, facts, headline, method, place, primer, promises, provenance, withShortNames } from './words.ts';
 
 function factGrid(report: Report): Markup {
@@ -56,6 +58,8 @@ function reportSection(report: Report, i: number): Markup {
     report.curve?.length
       ? [pair(layerCard(report), curveCard(report)), timeCard(report)]
       : pair(layerCard(report), timeCard(report)),
+    report.profile && profileCard(report.profile),
+    report.bytes && bytesCard(report.bytes),
     report.peers?.length ? pair(promiseCard(report), peerCard(report)) : promiseCard(report),
     layerTable(report),
     card('How it was measured', soft(place(report)), soft(method(report))));

@@ -1,5 +1,6 @@
+import type { NetworkBytes } from '../measure/bytes.ts';
 import { ratio, type Cause, type LayerReport, type Report, type SpreadMs, type Totals } from '../measure/record.ts';
-import { count, ms, number, percent, several, times } from '../measure/words.ts';
+import { bytes, count, ms, number, percent, several, times } from '../measure/words.ts';
 
 /** Whole path segments that all names begin with. */
 function commonPath(names: readonly string[]): number {
@@ -25,6 +26,10 @@ export function shortNames(names: readonly string[]): string[] {
   for (const name of short) uses.set(name, (uses.get(name) ?? 0) + 1);
   return short.map((name, i) => (uses.get(name) === 1 ? name : whole[i]));
 }
+
+/** Names are cut in the middle so that a phone shows both ends beside a value. */
+export const short = (name: string, most = 32): string =>
+  (name.length <= most ? name : `${name.slice(0, most - 10)}…${name.slice(-9)}`);
 
 /** The record with the short names of its layers. */
 export function withShortNames<T extends { readonly layers: readonly { readonly name: string }[] }>(record: T): T {
@@ -70,6 +75,13 @@ function howStored({ formats, layers }: Report): string {
   return !formats || formats.includes('dense') ? 'zeros skipped where that is faster' : `stored as ${formats.join(' or ')}`;
 }
 
+function bytesFact({ totals: { dense, smallestBytes, byteRatio } }: NetworkBytes): Fact {
+  return {
+    label: 'Bytes of weights', value: bytes(smallestBytes),
+    note: smallestBytes < dense ? `${times(byteRatio)} smaller than ${bytes(dense)} dense, index included` : 'dense: no packing is smaller',
+  };
+}
+
 /** The numbers that matter, most important first. */
 export function facts(report: Report): Fact[] {
   const { totals, spread } = report, { theoreticalSpeedup: promise, macs } = totals;
@@ -84,6 +96,7 @@ export function facts(report: Report): Fact[] {
       label: 'Parameters left', value: percent(ratio(totals.nonzeroParams, totals.params)),
       note: `${count(totals.nonzeroParams)} of ${count(totals.params)} are not zero, biases included`,
     },
+    ...(report.bytes ? [bytesFact(report.bytes)] : []),
     {
       label: 'Largest difference', value: totals.maxAbsError ? totals.maxAbsError.toExponential(1) : '0',
       note: `${totals.maxAbsError ? '' : 'bit for bit, '}of any output value, sparse against dense`,
@@ -138,13 +151,16 @@ export const causes: Readonly<Record<Cause, string>> = {
   rest: 'Between layers, noise',
 };
 
-export interface Column {
+export interface Column<Layer = LayerReport> {
   readonly head: string;
-  readonly cell: (layer: LayerReport) => string;
+  readonly cell: (layer: Layer) => string;
   readonly right?: boolean;
   /** Dropped first where the page is narrow: the highest. 0 always stays. */
   readonly spare: number;
 }
+
+/** The columns of a table with one row a layer. */
+export type Of<Layer> = readonly Column<Layer>[];
 
 /** The fastest candidate of another format: what lost against the choice. */
 function runnerUp({ format, candidates }: LayerReport): string {
