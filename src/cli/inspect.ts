@@ -51,7 +51,8 @@ function askedFrom(args: Arguments): Asked {
   }
   const bytes = args.has('bytes'), profile = args.has('profile') || (path !== undefined && !bytes);
   if (args.has('op') && !profile) throw new UsageError('--op needs --profile');
-  return { profile, bytes, ops: args.list('op'), output: path === undefined ? undefined : { path, form: forms[ending as keyof typeof forms] } };
+  const output = path === undefined ? undefined : { path, form: forms[ending as keyof typeof forms] };
+  return { profile, bytes, ops: args.list('op'), output };
 }
 
 /** The views that were asked for. */

@@ -1,5 +1,7 @@
 import { expect, lookUp, show } from '../expect.ts';
-import { evenBlock, flush, kernelRows, pack, type Block, type FormatName, type Layout, type Matrix, type Packed } from '../formats/index.ts';
+import {
+  countNonzero, evenBlock, flush, kernelRows, pack, smallestLanes, type Block, type FormatName, type Layout, type Matrix, type Packed,
+} from '../formats/index.ts';
 import type { Graph } from '../graph/graph.ts';
 import { prunableLayers, readWeight, type Layer } from '../graph/layers.ts';
 import { fillOf } from '../runtime/choices.ts';
@@ -59,7 +61,7 @@ export interface NetworkBytes {
 }
 
 export interface BytesOptions {
-  /** Blocks to try besides the usual ones: `[{ rows: 1, cols: 16 }]`. */
+  /** Blocks to measure besides the usual ones, whether or not they fit well: `[{ rows: 1, cols: 16 }]`. */
   readonly blocks?: readonly Pick<Block, 'rows' | 'cols'>[];
 }
 
@@ -107,9 +109,15 @@ export function bytesOf(graph: Graph, options: BytesOptions = {}): NetworkBytes 
 const known = { blocks: true } satisfies Record<keyof BytesOptions, true>;
 const isCount = (n: unknown): boolean => Number.isInteger(n) && (n as number) >= 1 && (n as number) <= 1024;
 
-/** Small ones first, so that what does not fit excludes the larger ones it lies in. */
-function blocksFrom(options: BytesOptions): Block[] {
-  expect(typeof options === 'object' && options !== null, { kind: 'argument', where: 'bytes options', needs: 'an object', got: show(options) });
+interface Blocks {
+  /** Small ones first, so that what does not fit excludes the larger ones it lies in. */
+  readonly blocks: readonly Block[];
+  readonly asked: ReadonlySet<Block>;
+}
+
+function blocksFrom(options: BytesOptions): Blocks {
+  const isObject = typeof options === 'object' && options !== null;
+  expect(isObject, { kind: 'argument', where: 'bytes options', needs: 'an object', got: show(options) });
   for (const key of Object.keys(options)) lookUp(known, key, 'bytes options');
   const { blocks = [] } = options;
   expect(Array.isArray(blocks), { kind: 'argument', where: 'bytes blocks', needs: 'a list of { rows, cols }', got: show(blocks) });
@@ -118,14 +126,14 @@ function blocksFrom(options: BytesOptions): Block[] {
       kind: 'argument', where: 'bytes blocks', needs: 'blocks of 1 to 1024 rows and columns', got: show(block),
     });
   }
-  const all = new Map([...usualBlocks, ...blocks.map(({ rows, cols }) => sized(rows, cols))].map((block) => [blockName(block), block]));
-  all.delete('1x1');
-  return [...all.values()].toSorted((a, b) => a.rows * a.cols - b.rows * b.cols);
+  const asked = blocks.map(({ rows, cols }) => sized(rows, cols));
+  const all = new Map([...usualBlocks, ...asked].map((block) => [blockName(block), block]));
+  return { blocks: [...all.values()].toSorted((a, b) => a.rows * a.cols - b.rows * b.cols), asked: new Set(asked) };
 }
 
-function layerBytes(graph: Graph, layer: Layer, blocks: readonly Block[]): LayerBytes {
+function layerBytes(graph: Graph, layer: Layer, blocks: Blocks): LayerBytes {
   const matrix = matrixOf(graph, layer), weights = matrix.values.length, dense = 4 * weights;
-  const nonzero = countKept(matrix.values);
+  const nonzero = countNonzero(matrix.values);
   const packed = nonzero === weights ? [] : storages(matrix, nonzero, blocks).toSorted((a, b) => a.bytes - b.bytes);
   const least = packed[0]?.bytes < dense ? packed[0] : { name: 'dense', bytes: dense };
   return {
@@ -142,13 +150,7 @@ function matrixOf(graph: Graph, layer: Layer): Matrix {
   return { rows: rows * split, cols: (inputs * taps) / split, values };
 }
 
-function countKept(values: Float32Array): number {
-  let n = 0;
-  for (let i = 0; i < values.length; i++) if (flush(values[i]) !== 0) n++;
-  return n;
-}
-
-function storages(matrix: Matrix, nonzero: number, blocks: readonly Block[]): StoredBytes[] {
+function storages(matrix: Matrix, nonzero: number, blocks: Blocks): StoredBytes[] {
   const single = sized(1, 1), pairs: Layout = { lanes: 2, unit: 1, kBlock: evenBlock(matrix.cols, 1, 2 ** 16, 1), pairs: true };
   return [
     measured('csr', matrix, { block: single }),
@@ -158,16 +160,17 @@ function storages(matrix: Matrix, nonzero: number, blocks: readonly Block[]): St
   ];
 }
 
-/** Blocks that are filled well enough to be smaller than csr, and than dense. */
-function fittingBlocks(matrix: Matrix, nonzero: number, blocks: readonly Block[]): Block[] {
+/** Blocks that are filled well enough to be smaller than csr, and than dense; those that were asked for in any case. */
+function fittingBlocks(matrix: Matrix, nonzero: number, { blocks, asked }: Blocks): Block[] {
   const empty: Block[] = [];
   return blocks.filter((block) => {
     if (matrix.rows < block.rows || matrix.cols % block.cols !== 0) return false;
+    if (asked.has(block)) return true;
     // Blocks made of smaller ones are never filled better than these.
     if (empty.some(({ rows, cols }) => block.rows % rows === 0 && block.cols % cols === 0)) return false;
     const fill = fillOf(matrix, block);
     if (fill < LEAST_FILL) empty.push(block);
-    const bytesOfOne = (4 + 2 / (kernelRows(block.rows) * block.cols)) / fill;
+    const rows = kernelRows(block.rows), bytesOfOne = (4 * smallestLanes(rows) + 2 / block.cols) / rows / fill;
     return bytesOfOne <= SINGLE_BYTES && bytesOfOne * nonzero < 4 * matrix.values.length;
   });
 }
@@ -177,7 +180,8 @@ function fittingWindows(matrix: Matrix, nonzero: number): Block[] {
   return windows.flatMap((of) => {
     if (matrix.cols % of !== 0) return [];
     const keep = Math.max(1, mostIn(matrix, of));
-    return keep * SINGLE_BYTES < 4 * of && nonzero >= LEAST_FILL * keep * (matrix.values.length / of) ? [{ rows: 1, cols: 1, keep, of }] : [];
+    const stored = keep * (matrix.values.length / of), fits = stored * SINGLE_BYTES < 4 * matrix.values.length;
+    return fits && nonzero >= LEAST_FILL * stored ? [{ rows: 1, cols: 1, keep, of }] : [];
   });
 }
 

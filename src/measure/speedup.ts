@@ -91,7 +91,8 @@ export async function measure(graph: Graph, options: MeasureOptions = {}): Promi
     const feeds = options.feeds ?? feedsFor(graph, shapes);
     const told = { ...(options.formats && { formats: options.formats }), ...(tune && { tune }) };
     const report = await compare({ model, dense, sparse, counted: countedIn(graph, shapes), feeds, samples, tolerance, told, onProgress });
-    return { ...report, profile: profileOf(graph, { shapes }), bytes: bytesOf(graph), ...(pruning && { pruning }), ...(peers && { peers }) };
+    const counted = { profile: profileOf(graph, { shapes }), bytes: bytesOf(graph) };
+    return { ...report, ...counted, ...(pruning && { pruning }), ...(peers && { peers }) };
   } finally {
     for (const session of sessions) session.release();
   }

@@ -14,8 +14,8 @@ export function bytesSentences({ totals, layers }: NetworkBytes): string[] {
   if (layers.every(({ packed }) => packed.length === 0)) return [`No weight is zero: dense, they take ${bytes(dense)}. ${rest}`];
   const single = Object.entries(formats).filter(([, size]) => size !== dense).map(([name, size]) => `${name} ${bytes(size)}`);
   return [
-    `Dense, the weights take ${bytes(dense)}; each layer packed the smallest way, ${bytes(smallestBytes)}. That is ${times(byteRatio)} smaller, `
-    + `where the compression ratio (weights over nonzero weights) is ${times(compressionRatio)}: the difference is the index.`,
+    `Dense, the weights take ${bytes(dense)}; each layer packed the smallest way, ${bytes(smallestBytes)}. That is ${times(byteRatio)} `
+    + `smaller, where the compression ratio (weights over nonzero weights) is ${times(compressionRatio)}: the difference is the index.`,
     `${single.length ? `In one format, dense where it does not fit: ${single.join(', ')}. ` : ''}${rest}`,
   ];
 }

@@ -14,21 +14,29 @@ function markdownOf<Layer>(layers: readonly Layer[], columns: Of<Layer>): string
 /** Sections of Markdown: what the plots say in words and tables. */
 export function profileMarkdown(record: Profile): string[] {
   const profile = withShortNames(record), work = workWord(profile), rest = restSentence(profile, work);
-  return [`### Where the parameters and the ${work} are`, [...profileSentences(profile), ...(rest ? [rest] : [])].map(escape).join(' '),
-    markdownOf(profile.layers, profileColumns(profile))];
+  return [
+    `### Where the parameters and the ${work} are`,
+    [...profileSentences(profile), ...(rest ? [rest] : [])].map(escape).join(' '),
+    markdownOf(profile.layers, profileColumns(profile)),
+  ];
 }
 
 function countsMarkdown(profile: Profile): string[] {
   const rows = countRows(profile).map(({ name, total, left, speedup, about }) => [name, total, left, speedup, about]);
-  return ['### One network, many counts', table(['convention', 'operations', 'left', 'speedup', 'what is counted'], rows, (i) => i > 0 && i < 4)];
+  const heads = ['convention', 'operations', 'left', 'speedup', 'what is counted'];
+  return ['### One network, many counts', table(heads, rows, (i) => i > 0 && i < 4)];
 }
 
 export function bytesMarkdown(record: NetworkBytes): string[] {
-  return ['### What the weights take in memory', bytesSentences(record).map(escape).join(' '),
-    markdownOf(withShortNames(record).layers, bytesColumns)];
+  return [
+    '### What the weights take in memory',
+    bytesSentences(record).map(escape).join(' '),
+    markdownOf(withShortNames(record).layers, bytesColumns),
+  ];
 }
 
 export function inspectionMarkdown({ model, profile, bytes }: Views): string {
-  const sections = [`## ${escape(model)}`, ...(profile ? [...profileMarkdown(profile), ...countsMarkdown(profile)] : []), ...(bytes ? bytesMarkdown(bytes) : [])];
+  const where = profile ? [...profileMarkdown(profile), ...countsMarkdown(profile)] : [];
+  const sections = [`## ${escape(model)}`, ...where, ...(bytes ? bytesMarkdown(bytes) : [])];
   return `${sections.join('\n\n')}\n`;
 }

@@ -3,10 +3,10 @@ import type { Profile } from '../measure/profile.ts';
 import { count } from '../measure/words.ts';
 import { bytesCard, bytesColumns, bytesPlot } from './bytes.ts';
 import { el, Markup, type Child } from './markup.ts';
-import { card, pageOf, pair, right, soft, table } from './parts.ts';
+import { card, pageOf, pair, right, soft, table, type Cell } from './parts.ts';
 import { cumulativeCard, profileCard, profilePlot } from './profile.ts';
 import { countRows, hasZeros, profileColumns } from './shares.ts';
-import { style } from './style.ts';
+import { pictureStyle } from './style.ts';
 import type { Of } from './words.ts';
 
 /** What was asked of a network: any part may be missing. */
@@ -25,9 +25,10 @@ function layerTable<Layer>(title: string, layers: readonly Layer[], columns: Of<
 
 function countsCard(profile: Profile): Markup {
   const zeros = hasZeros(profile);
-  const heads = [{ text: 'convention' }, right('operations'), ...(zeros ? [right('left'), right('speedup')] : []), { text: 'what is counted' }];
+  const ofZeros = (...cells: string[]): Cell[] => (zeros ? cells.map(right) : []);
+  const heads = [{ text: 'convention' }, right('operations'), ...ofZeros('left', 'speedup'), { text: 'what is counted' }];
   const rows = countRows(profile).map(({ name, total, left, speedup, about }) =>
-    [{ text: name }, right(total), ...(zeros ? [right(left), right(speedup)] : []), { text: about, name: 'wrap' }]);
+    [{ text: name }, right(total), ...ofZeros(left, speedup), { text: about, name: 'wrap' }]);
   return card('One network, many counts', table(heads, rows),
     soft(`This page counts by ${profile.convention}. Parameters include biases, γ and β: ${count(profile.params.total)}.`));
 }
@@ -57,9 +58,8 @@ export function inspectionSvg({ model, profile, bytes }: Views, width = 900): st
     y += height + margin;
     return inner;
   });
-  const sheet = style.replace(/@media[^{]*\{([^{}]*\{[^{}]*\})*[^{}]*\}/g, '').replace(':where(svg:not(.clip)) { display: block; width: 100%; overflow: visible; }', '');
   const picture = el('svg', { xmlns: 'http://www.w3.org/2000/svg', width, height: y, viewBox: `0 0 ${width} ${y}` },
-    el('style', {}, new Markup(`${sheet} svg { color-scheme: light; font-family: system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }`)),
+    el('style', {}, new Markup(pictureStyle)),
     el('rect', { fill: '#ffffff', width, height: y }),
     el('text', { 'x': margin, 'y': margin + 12, 'style': 'font-size: 16px; font-weight: 650' }, model),
     pruned

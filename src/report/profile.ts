@@ -11,12 +11,13 @@ export function profilePlot(record: Profile): Markup {
   const profile = withShortNames(record), work = workWord(profile), zeros = hasZeros(profile);
   const most = (key: 'params' | 'work'): number => Math.max(...profile.layers.map((layer) => layer[key].total), 1);
   const [mostParams, mostWork] = [most('params'), most('work')];
-  const cell = ({ total, kept, share }: Share, whole: number) => ({ whole: total / whole, part: kept / whole, value: total ? shareText(share) : '' });
-  const left = ({ total, kept }: Share): string => (kept < total ? `, ${count(kept)} left` : '');
+  const cell = ({ total, kept, share }: Share, whole: number) =>
+    ({ whole: total / whole, part: kept / whole, value: total ? shareText(share) : '' });
+  const told = ({ total, kept, share }: Share, unit: string): string =>
+    `${count(total)} ${unit} (${shareText(share)})${kept < total ? `, ${count(kept)} left` : ''}`;
   const rows = profile.layers.map((layer): PanelRow => ({
     name: short(layer.name, 30),
-    tooltip: `${layer.name} (${layer.op}): ${count(layer.params.total)} parameters (${shareText(layer.params.share)})${left(layer.params)}; `
-      + `${count(layer.work.total)} ${work} (${shareText(layer.work.share)})${left(layer.work)}`,
+    tooltip: `${layer.name} (${layer.op}): ${told(layer.params, 'parameters')}; ${told(layer.work, work)}`,
     note: zeros ? (layer.weights ? percent(layer.sparsity) : '') : undefined,
     cells: [cell(layer.params, mostParams), cell(layer.work, mostWork)],
   }));
@@ -28,11 +29,11 @@ export function profilePlot(record: Profile): Markup {
 export function cumulativePlot(profile: Profile): Markup {
   const n = Math.max(profile.layers.length, 1), work = workWord(profile);
   const [x, y] = [linear([0, n], [frame.left, frame.right]), linear([0, 1], [frame.bottom, frame.top])];
-  const step = Math.max(1, Math.ceil(n / 8));
+  const step = Math.max(1, Math.ceil(n / 8)), ticks = Array.from({ length: Math.floor(n / step) + 1 }, (_, i) => i * step);
   const line = (key: 'params' | 'work'): Markup =>
     polyline(`${key}line`, [[x(0), y(0)], ...profile.layers.map((layer, i) => [x(i + 1), y(layer[key].cumulative)] as const)]);
   return plot(`Cumulative share of the parameters and of the ${work} over the layers`,
-    { label: 'layers, in execution order', scale: x, ticks: Array.from({ length: Math.floor(n / step) + 1 }, (_, i) => i * step), write: String },
+    { label: 'layers, in execution order', scale: x, ticks, write: String },
     { label: 'share up to this layer', scale: y, ticks: [0, 0.25, 0.5, 0.75, 1], write: percent },
     line('params'), line('work'),
     (['params', 'work'] as const).map((key) => profile.layers.map((layer, i) =>

@@ -46,7 +46,8 @@ function halfSentence(profile: Profile, key: Key): string {
 
 /** Where half of the parameters are, and half of the work. */
 export function profileSentences(profile: Profile): string[] {
-  const halves = (['params', 'work'] as const).filter((key) => profile.layers.length && profile[key].total).map((key) => halfSentence(profile, key));
+  const present = (['params', 'work'] as const).filter((key) => profile.layers.length && profile[key].total);
+  const halves = present.map((key) => halfSentence(profile, key));
   if (!hasZeros(profile)) return halves;
   const left = (key: Key, word: string): string => `${count(profile[key].kept)} of ${count(profile[key].total)} ${word}`;
   return [...halves, `The zeros leave ${left('params', 'parameters')} and ${left('work', workWord(profile))}.`];
@@ -95,6 +96,7 @@ export interface CountRow {
 export function countRows({ counts }: Profile): CountRow[] {
   return Object.entries(conventions).map(([name, { about }]) => {
     const amount = counts[name as Convention];
-    return { name, total: count(amount?.total), left: count(amount?.kept), speedup: times(amount && ratio(amount.total, amount.kept)), about };
+    const speedup = times(amount && ratio(amount.total, amount.kept));
+    return { name, total: count(amount?.total), left: count(amount?.kept), speedup, about };
   });
 }

@@ -124,8 +124,14 @@ export interface PanelHead {
   readonly kind: string;
 }
 
+interface PanelHeads {
+  readonly heads: readonly PanelHead[];
+  /** Of the notes. */
+  readonly note?: string;
+}
+
 /** Rows with a bar in each of two panels, heads above (`note`: that of the notes); in percent of the width, so that text keeps its size. */
-export function panelBars(label: string, rows: readonly PanelRow[], { heads, note }: { heads: readonly PanelHead[]; note?: string }): Markup {
+export function panelBars(label: string, rows: readonly PanelRow[], { heads, note }: PanelHeads): Markup {
   const height = rows.length > manyRows ? rowHeights.dense : rowHeights.roomy, top = 26, bottom = top + rows.length * height;
   const title = (text: string, place: Attributes): Markup => el('text', { class: 'panelhead', y: 14, ...place }, text);
   return picture(label, { height: bottom },
@@ -135,7 +141,8 @@ export function panelBars(label: string, rows: readonly PanelRow[], { heads, not
     rows.map((row, i) => panelRow(row, heads, { y: top + i * height, height })));
 }
 
-function panelRow({ name, tooltip, note, cells }: PanelRow, heads: readonly PanelHead[], { y, height }: { y: number; height: number }): Markup {
+function panelRow(row: PanelRow, heads: readonly PanelHead[], { y, height }: { y: number; height: number }): Markup {
+  const { name, tooltip, note, cells } = row;
   const text = y + height / 2 + 4.5, thick = height - 8;
   const bar = (kind: string, left: number, width: number): Markup =>
     el('rect', { class: kind, x: `${left}%`, y: y + 4, width: `${width.toFixed(2)}%`, height: thick, rx: 2 });
