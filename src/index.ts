@@ -11,7 +11,7 @@ export { createProducts, type Bounds, type Products, type ProductWeight, type We
 export * from './prune/index.ts';
 export { inspect, workOf, type Inspection, type NetworkWork } from './measure/work.ts';
 export { conventions, type Convention } from './measure/conventions.ts';
-export { profileOf, type Profile, type ProfileOptions } from './measure/profile.ts';
-export { bytesOf, type BytesOptions, type NetworkBytes } from './measure/bytes.ts';
+export { profileOf, type LayerProfile, type Profile, type ProfileOptions, type Share } from './measure/profile.ts';
+export { bytesOf, type BytesOptions, type LayerBytes, type NetworkBytes, type StoredBytes } from './measure/bytes.ts';
 export { measure, sweep } from './measure/speedup.ts';
 export { gatherEvidence, gatherings, type GatherOptions, type GatheringName } from './measure/activations.ts';

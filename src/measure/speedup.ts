@@ -71,6 +71,12 @@ function countedIn(graph: Graph, shapes: Readonly<Record<string, Shape>>): Count
  * `device` when the sparse outputs differ from the dense ones; then nothing is timed.
  */
 export async function measure(graph: Graph, options: MeasureOptions = {}): Promise<Report> {
+  const report = await timed(graph, options);
+  return { ...report, profile: profileOf(graph, { shapes: shapesFor(graph, options) }), bytes: bytesOf(graph) };
+}
+
+/** The report without what is only counted, which a sweep does not need. */
+async function timed(graph: Graph, options: MeasureOptions): Promise<Report> {
   checkKeys(options, measureKeys, 'measure options');
   checkSamples(options);
   const { model = graph.name, pruning, peers, samples, tolerance, onProgress, executionProviders, tune, threads } = options;
@@ -91,8 +97,7 @@ export async function measure(graph: Graph, options: MeasureOptions = {}): Promi
     const feeds = options.feeds ?? feedsFor(graph, shapes);
     const told = { ...(options.formats && { formats: options.formats }), ...(tune && { tune }) };
     const report = await compare({ model, dense, sparse, counted: countedIn(graph, shapes), feeds, samples, tolerance, told, onProgress });
-    const counted = { profile: profileOf(graph, { shapes }), bytes: bytesOf(graph) };
-    return { ...report, ...counted, ...(pruning && { pruning }), ...(peers && { peers }) };
+    return { ...report, ...(pruning && { pruning }), ...(peers && { peers }) };
   } finally {
     for (const session of sessions) session.release();
   }
@@ -123,7 +128,7 @@ export async function sweep(graph: Graph, sparsities: readonly number[], options
   const sparseFormats = rest.formats ?? Object.keys(formats).filter((name) => name !== 'dense');
   return search(async (sparsity) => {
     const pruned = prune(graph, { ...pruning, sparsity }).graph;
-    const { totals } = await measure(pruned, { ...rest, formats: sparseFormats });
+    const { totals } = await timed(pruned, { ...rest, formats: sparseFormats });
     return { sparsity, theoretical: totals.theoreticalSpeedup.masked, measured: totals.measuredSpeedup };
   }, sparsities, refinements);
 }

@@ -10,14 +10,23 @@ import { Tensor } from '../../src/tensor.ts';
 
 const total = (graph: Graph, convention: string): number => inspect(graph, { convention }).totals.macs;
 
+interface Place {
+  readonly kernel?: number[];
+  readonly batch?: number;
+  readonly group?: number;
+  readonly strides?: number[];
+  readonly pads?: number[];
+  readonly dilations?: number[];
+}
+
 /** One convolution of 10 filters over an image of 10 channels, 4 rows and 5 columns. */
-function conv({ kernel = [3, 2], batch = 1, group = 1, ...attrs }: Record<string, unknown> & { kernel?: number[]; batch?: number; group?: number }): Graph {
+function conv({ kernel = [3, 2], batch = 1, group = 1, ...attrs }: Place): Graph {
   const dims = [10, 10 / group, ...kernel];
   return {
     name: 'conv',
     inputs: [{ name: 'x', type: 'float32', dims: [batch, 10, 4, 5] }],
     outputs: [{ name: 'y', type: 'float32', dims: [] }],
-    nodes: [{ name: 'conv', op: 'Conv', inputs: ['x', 'w'], outputs: ['y'], attrs: { group, ...attrs } as Graph['nodes'][0]['attrs'] }],
+    nodes: [{ name: 'conv', op: 'Conv', inputs: ['x', 'w'], outputs: ['y'], attrs: { group, ...attrs } }],
     constants: new Map([['w', new Tensor('float32', new Float32Array(dims.reduce((a, b) => a * b)).fill(1), dims)]]),
   };
 }

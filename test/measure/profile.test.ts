@@ -7,7 +7,9 @@ import { inspect, workOf } from '../../src/measure/work.ts';
 import { prune } from '../../src/prune/index.ts';
 import { Tensor } from '../../src/tensor.ts';
 
-const near = (a: number, b: number, what = ''): void => { assert.ok(Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(b)), `${what}: ${a}, not ${b}`); };
+function near(a: number, b: number, what = ''): void {
+  assert.ok(Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(b)), `${what}: ${a}, not ${b}`);
+}
 
 test('VGG16: the figure of the article, over the convolutions alone', () => {
   const graph = zooGraph('vgg16-bn-cifar');
@@ -41,7 +43,8 @@ for (const name of modest) {
       }, 0);
     }
     assert.ok(layers.every(({ sparsity }) => sparsity === 0));
-    assert.equal(layers.map((layer) => layer.name), graph.nodes.filter(({ op }) => op === 'Conv' || op === 'Gemm').map((node) => node.name));
+    const multiplying = graph.nodes.filter(({ op }) => op === 'Conv' || op === 'Gemm');
+    assert.equal(layers.map((layer) => layer.name), multiplying.map((node) => node.name));
   });
 }
 

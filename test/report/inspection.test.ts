@@ -43,9 +43,10 @@ test('the text fits any terminal, with a line a layer', () => {
       assert.not.match(text, broken);
       const longest = Math.max(...text.split('\n').map((line) => [...line].length));
       assert.ok(longest <= width, `${longest} columns in ${width}`);
-      for (const { name } of of.profile!.layers) assert.is(text.split('\n').filter((line) => line.startsWith(`${name} `)).length, 2, name);
+      const lines = text.split('\n'), named = (name: string): number => lines.filter((line) => line.startsWith(`${name} `)).length;
+      // Narrow tables shorten long names.
+      for (const { name } of of.profile!.layers) if (width >= 100 || name.length <= 12) assert.is(named(name), 2, `${name} in ${width}`);
       assert.is(/░/.test(text), marks);
-      assert.is(/zeros/.test(text.split('\n')[0] + text), marks || /zeros/.test(text));
     }
   }
 });
@@ -101,7 +102,8 @@ test('page, picture and Markdown hold every layer, escape names, and load nothin
 });
 
 test('a picture file has a size, stands alone and holds both plots without overlap', () => {
-  const text = inspectionSvg(both), [, width, height] = /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" width="(\d+)" height="(\d+)"/.exec(text)!;
+  const text = inspectionSvg(both);
+  const [, width, height] = /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" width="(\d+)" height="(\d+)"/.exec(text)!;
   assert.is(width, '900');
   const inner = [...text.matchAll(/<svg x="20" y="(\d+)" width="860" height="(\d+)"/g)].map(([, y, h]) => [Number(y), Number(h)]);
   assert.is(inner.length, 2);
@@ -120,7 +122,8 @@ test('sentences say where half of everything is, and what is left', () => {
   assert.is(Math.round(100 * four), 54);
   assert.match(profileSentences(both.profile!)[2], /^The zeros leave 55\.8 k of 272 k parameters and [\d.]+ M of 40\.8 M MACs\.$/);
   assert.equal([share(0), share(0.0004), share(0.0005), share(0.12)], ['0 %', '< 0.1 %', '0.1 %', '12 %']);
-  assert.match(profileSentences(profileOf(zooGraph('lenet-300-100')))[0], /^1 of 3 layers \(fc1\) has 88 % of the parameters and 88 % of the MACs\.$/);
+  const [alone] = profileSentences(profileOf(zooGraph('lenet-300-100')));
+  assert.match(alone, /^1 of 3 layers \(fc1\) has 88 % of the parameters and 88 % of the MACs\.$/);
 });
 
 test('the report carries both where its record does', () => {
@@ -140,9 +143,8 @@ test('a network without layers makes a page too', () => {
     name: 'none', inputs: [{ name: 'x', type: 'float32', dims: [4] }], outputs: [{ name: 'y', type: 'float32', dims: [4] }],
     nodes: [{ name: 'y', op: 'Relu', inputs: ['x'], outputs: ['y'], attrs: {} }], constants: new Map(),
   });
-  for (const text of [inspectionHtml({ model: 'n', profile: nothing }), inspectionSvg({ model: 'n', profile: nothing }), profileText(nothing, 80)]) {
-    assert.not.match(text, broken);
-  }
+  const view = { model: 'n', profile: nothing };
+  for (const text of [inspectionHtml(view), inspectionSvg(view), profileText(nothing, 80)]) assert.not.match(text, broken);
 });
 
 test.run();
