@@ -2,8 +2,8 @@ import type { Family, LayerBytes, NetworkBytes } from '../measure/bytes.ts';
 import { bytes, count, times } from '../measure/words.ts';
 import type { Markup } from './markup.ts';
 import { card, legend, soft } from './parts.ts';
-import { panelBars, type PanelRow } from './svg.ts';
-import { short, withShortNames, type Column } from './words.ts';
+import { panelBars, panelNames, type PanelRow } from './svg.ts';
+import { briefNames, withShortNames, type Column } from './words.ts';
 
 // What zeros are worth in bytes, and how far that is from the compression ratio: an index costs something.
 
@@ -44,8 +44,10 @@ export const bytesColumns: readonly Column<LayerBytes>[] = [
 /** Bytes and weights of each layer side by side: where the second panel is shorter, the index is what makes the difference. */
 export function bytesPlot(record: NetworkBytes): Markup {
   const { layers } = withShortNames(record), most = Math.max(...layers.map(({ weights }) => weights), 1);
-  const rows = layers.map((layer): PanelRow => ({
-    name: short(layer.name, 30),
+  const names = layers.map((layer) => layer.name);
+  const [wide, narrow] = [briefNames(names, panelNames.wide), briefNames(names, panelNames.narrow)];
+  const rows = layers.map((layer, i): PanelRow => ({
+    name: wide[i], brief: narrow[i],
     tooltip: `${layer.name}: ${bytes(layer.dense)} dense, ${bytes(layer.smallestBytes)} as ${layer.smallest}; `
       + `${count(layer.nonzero)} of ${count(layer.weights)} weights left`,
     note: layer.smallest,

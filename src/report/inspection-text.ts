@@ -4,7 +4,7 @@ import { percent } from '../measure/words.ts';
 import { bytesColumns, bytesSentences } from './bytes.ts';
 import { hasZeros, profileSentences, restSentence, share, workWord } from './shares.ts';
 import { textTable, type TableColumn } from './text.ts';
-import { withShortNames } from './words.ts';
+import { briefNames, withShortNames } from './words.ts';
 import { wrap } from './wrap.ts';
 
 /** One to seven eighths of a column of the terminal. */
@@ -36,7 +36,7 @@ export function profileText(record: Profile, width: number): string {
     return (layer) => textBar(layer[key].total / most, layer[key].kept / most, size).padEnd(size);
   };
   const table = textTable([
-    column('layer', ({ name }) => name, false),
+    { head: 'layer', cells: briefNames(layers.map(({ name }) => name), nameWidth), spare: 0 },
     column('parameters', bars('params'), false), column('', ({ params }) => (params.total ? share(params.share) : '')),
     column(work.slice(0, Math.max(size, 4)), bars('work'), false), column('', (layer) => share(layer.work.share)),
     ...(zeros ? [column('zeros', ({ weights, sparsity }) => (weights ? percent(sparsity) : ''))] : []),

@@ -3,8 +3,8 @@ import { count, percent } from '../measure/words.ts';
 import { el, type Markup } from './markup.ts';
 import { card, legend, soft } from './parts.ts';
 import { hasZeros, profileSentences, restSentence, share as shareText, workWord } from './shares.ts';
-import { frame, linear, panelBars, plot, polyline, type PanelRow } from './svg.ts';
-import { short, withShortNames } from './words.ts';
+import { frame, linear, panelBars, panelNames, plot, polyline, type PanelRow } from './svg.ts';
+import { briefNames, withShortNames } from './words.ts';
 
 /** Parameters and work of each layer side by side, in execution order: the whole faint, what the zeros leave of it full. */
 export function profilePlot(record: Profile): Markup {
@@ -15,8 +15,10 @@ export function profilePlot(record: Profile): Markup {
     ({ whole: total / whole, part: kept / whole, value: total ? shareText(share) : '' });
   const told = ({ total, kept, share }: Share, unit: string): string =>
     `${count(total)} ${unit} (${shareText(share)})${kept < total ? `, ${count(kept)} left` : ''}`;
-  const rows = profile.layers.map((layer): PanelRow => ({
-    name: short(layer.name, 30),
+  const names = profile.layers.map((layer) => layer.name);
+  const [wide, narrow] = [briefNames(names, panelNames.wide), briefNames(names, panelNames.narrow)];
+  const rows = profile.layers.map((layer, i): PanelRow => ({
+    name: wide[i], brief: narrow[i],
     tooltip: `${layer.name} (${layer.op}): ${told(layer.params, 'parameters')}; ${told(layer.work, work)}`,
     note: zeros ? (layer.weights ? percent(layer.sparsity) : '') : undefined,
     cells: [cell(layer.params, mostParams), cell(layer.work, mostWork)],

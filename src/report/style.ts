@@ -19,7 +19,7 @@ svg .value { font-variant-numeric: tabular-nums; fill: var(--soft); } svg .name 
 .promisedline { fill: none; stroke: var(--dense); stroke-width: 2.5; stroke-dasharray: 7 4; }
 .measuredline { fill: none; stroke: var(--sparse); stroke-width: 2.5; }
 .measureddot { fill: var(--sparse); }
-svg .panelhead { font-weight: 600; }
+svg .panelhead { font-weight: 600; } svg .narrow { display: none; }
 .params { fill: var(--params); } .work { fill: var(--work); } .bytes { fill: var(--f2); } .faint { fill-opacity: .3; }
 .paramsline, .workline { fill: none; stroke: var(--params); stroke-width: 2.5; }
 .workline { stroke: var(--work); stroke-dasharray: 7 4; }
@@ -60,7 +60,7 @@ ${marks}
 @media (max-width: 480px) { .headline { font-size: 1.35rem; }
 svg.plot text.tick, svg.plot text.note, svg.plot text.label { font-size: 17px; } svg text.aside { display: none; }
 svg text.value { font-size: 11.5px; }
-svg .clip text.name { font-size: 11.5px; } }
+svg .clip text.name { font-size: 11.5px; } svg .clip .wide { display: none; } svg .clip .narrow { display: inline; } }
 `;
 
 /** The look of a plot in a file of its own: light, as what it is put into is not known. */

@@ -105,7 +105,9 @@ export function bars(label: string, rows: readonly Row[], most: number): Markup 
 
 /** One row of a picture of panels: a name, one bar a panel, and a note at the right edge. */
 export interface PanelRow {
+  /** For wide and for narrow screens, see `panelNames`. */
   readonly name: string;
+  readonly brief: string;
   readonly tooltip: string;
   readonly note?: string;
   /** Widths 0…1 of the bar's faint whole and of its full part, and what is written beside it. */
@@ -130,6 +132,9 @@ interface PanelHeads {
   readonly note?: string;
 }
 
+/** Most letters of a name on a wide and on a narrow screen. */
+export const panelNames = { wide: 30, narrow: 13 } as const;
+
 /** Rows with a bar in each of two panels, heads above (`note`: that of the notes); in percent of the width, so that text keeps its size. */
 export function panelBars(label: string, rows: readonly PanelRow[], { heads, note }: PanelHeads): Markup {
   const height = rows.length > manyRows ? rowHeights.dense : rowHeights.roomy, top = 26, bottom = top + rows.length * height;
@@ -142,15 +147,16 @@ export function panelBars(label: string, rows: readonly PanelRow[], { heads, not
 }
 
 function panelRow(row: PanelRow, heads: readonly PanelHead[], { y, height }: { y: number; height: number }): Markup {
-  const { name, tooltip, note, cells } = row;
+  const { name, brief, tooltip, note, cells } = row;
   const text = y + height / 2 + 4.5, thick = height - 8;
   const bar = (kind: string, left: number, width: number): Markup =>
     el('rect', { class: kind, x: `${left}%`, y: y + 4, width: `${width.toFixed(2)}%`, height: thick, rx: 2 });
+  const named = (screen: string, words: string): Markup => el('text', { class: `name ${screen}`, x: 0, y: text - y }, words);
   return el('g', {},
     el('title', {}, tooltip),
     el('rect', { class: 'hit', x: 0, y, width: '100%', height }),
     // A picture of its own cuts a name that is too long for a narrow screen.
-    el('svg', { class: 'clip', x: 0, y, width: `${panels[0].left - 1}%`, height }, el('text', { class: 'name', x: 0, y: text - y }, name)),
+    el('svg', { class: 'clip', x: 0, y, width: `${panels[0].left - 1}%`, height }, named('wide', name), named('narrow', brief)),
     cells.map(({ whole, part, value }, i) => {
       const { left, length } = panels[i], kind = heads[i].kind;
       return [

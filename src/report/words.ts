@@ -31,6 +31,27 @@ export function shortNames(names: readonly string[]): string[] {
 export const short = (name: string, most = 32): string =>
   (name.length <= most ? name : `${name.slice(0, most - 10)}…${name.slice(-9)}`);
 
+const segments: readonly ((name: string) => string)[] = [(name) => name, (name) => name.split('/')[0], (name) => name.split('/').at(-1)!];
+/** Letters left behind the cut, in the order they are tried. */
+const tails = [9, 4, 7, 12];
+
+/**
+ * Names of at most `most` letters, cut where as many as possible stay apart: whole names, their first or their last path segment, with
+ * more or less left behind the cut.
+ */
+export function briefNames(names: readonly string[], most: number): string[] {
+  const cut = (name: string, tail: number): string =>
+    (name.length <= most ? name : `${name.slice(0, most - 1 - tail)}…${name.slice(-tail)}`);
+  let best: string[] = [], apart = 0;
+  for (const segment of segments) {
+    for (const tail of tails.filter((letters) => letters < most - 1)) {
+      const cuts = names.map((name) => cut(segment(name), tail)), unique = new Set(cuts).size;
+      if (unique > apart) [best, apart] = [cuts, unique];
+    }
+  }
+  return best;
+}
+
 /** The record with the short names of its layers. */
 export function withShortNames<T extends { readonly layers: readonly { readonly name: string }[] }>(record: T): T {
   const names = shortNames(record.layers.map((layer) => layer.name));
