@@ -9,6 +9,9 @@ export { formats, pack, unpack, type Block, type Layout, type Matrix, type Packe
 export { convert, fromCoo, fromCsr, toCsr, transpose, type CooArrays, type CsrArrays, type Target } from './formats/convert.ts';
 export { createProducts, type Bounds, type Products, type ProductWeight, type WeightOptions } from './runtime/products.ts';
 export * from './prune/index.ts';
-export { inspect, workOf } from './measure/work.ts';
+export { inspect, workOf, type Inspection, type NetworkWork } from './measure/work.ts';
+export { conventions, type Convention } from './measure/conventions.ts';
+export { profileOf, type LayerProfile, type Profile, type ProfileOptions, type Share } from './measure/profile.ts';
+export { bytesOf, type BytesOptions, type LayerBytes, type NetworkBytes, type StoredBytes } from './measure/bytes.ts';
 export { measure, sweep } from './measure/speedup.ts';
 export { gatherEvidence, gatherings, type GatherOptions, type GatheringName } from './measure/activations.ts';

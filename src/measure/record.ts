@@ -2,6 +2,8 @@ import type { Weighed } from '../graph/weigh.ts';
 import type { Decision } from '../runtime/choose.ts';
 import type { Environment } from '../runtime/environment.ts';
 import type { Shape } from '../tensor.ts';
+import type { NetworkBytes } from './bytes.ts';
+import type { Profile } from './profile.ts';
 
 export type { Environment };
 
@@ -139,6 +141,10 @@ export interface Report extends Told {
   /** Sparsity from which the sparse kernels beat the dense ones; null where the curve never crosses 1. */
   readonly breakEven?: number | null;
   readonly peers?: readonly Peer[];
+  /** Where the parameters and the work are, as given and after the zeros. */
+  readonly profile?: Profile;
+  /** What the weights take, dense and packed. */
+  readonly bytes?: NetworkBytes;
 }
 
 /** a / b, 1 for 0 / 0 (nothing promised, nothing lost) and null for a / 0. */

@@ -5,9 +5,11 @@ import { prune, type PruneOptions } from '../prune/index.ts';
 import { SparseSession, type SessionOptions } from '../runtime/session.ts';
 import type { Shape, TensorLike } from '../tensor.ts';
 import type { Tolerance } from './agree.ts';
+import { bytesOf } from './bytes.ts';
 import { compare, type Counted, type Progress } from './compare.ts';
 import { search, type Sweep } from './curve.ts';
 import { fill, shapeOf } from './feeds.ts';
+import { profileOf } from './profile.ts';
 import type { Peer, Pruning, Ratio, Report } from './record.ts';
 import { workOf } from './work.ts';
 
@@ -69,6 +71,12 @@ function countedIn(graph: Graph, shapes: Readonly<Record<string, Shape>>): Count
  * `device` when the sparse outputs differ from the dense ones; then nothing is timed.
  */
 export async function measure(graph: Graph, options: MeasureOptions = {}): Promise<Report> {
+  const report = await timed(graph, options);
+  return { ...report, profile: profileOf(graph, { shapes: shapesFor(graph, options) }), bytes: bytesOf(graph) };
+}
+
+/** The report without what is only counted, which a sweep does not need. */
+async function timed(graph: Graph, options: MeasureOptions): Promise<Report> {
   checkKeys(options, measureKeys, 'measure options');
   checkSamples(options);
   const { model = graph.name, pruning, peers, samples, tolerance, onProgress, executionProviders, tune, threads } = options;
@@ -120,7 +128,7 @@ export async function sweep(graph: Graph, sparsities: readonly number[], options
   const sparseFormats = rest.formats ?? Object.keys(formats).filter((name) => name !== 'dense');
   return search(async (sparsity) => {
     const pruned = prune(graph, { ...pruning, sparsity }).graph;
-    const { totals } = await measure(pruned, { ...rest, formats: sparseFormats });
+    const { totals } = await timed(pruned, { ...rest, formats: sparseFormats });
     return { sparsity, theoretical: totals.theoreticalSpeedup.masked, measured: totals.measuredSpeedup };
   }, sparsities, refinements);
 }

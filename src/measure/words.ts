@@ -34,5 +34,8 @@ export function count(value: Ratio | undefined): string {
   });
 }
 
+/** A size as `1.20 kB`, `15.1 MB`: thousands, not 1024s. */
+export const bytes = (value: Ratio | undefined): string => shown(value, (v) => (v < 999.5 ? `${v.toFixed(0)} B` : `${count(v)}B`));
+
 /** `1 layer`, `3 layers`. */
 export const several = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;

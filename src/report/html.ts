@@ -1,40 +1,16 @@
 import type { Report } from '../measure/record.ts';
 import { ms, times } from '../measure/words.ts';
-import { el, Markup, type Child } from './markup.ts';
+import { el, type Child, type Markup } from './markup.ts';
+import { card, legend, pageOf, pair, right, soft, table, tied, type Cell } from './parts.ts';
+import { bytesCard } from './bytes.ts';
 import { curvePlot, formatClass, formatsIn, layerBars, layerPlot, lossBars, modelBars } from './plots.ts';
-import { style } from './style.ts';
+import { profileCard } from './profile.ts';
 import { breakEvenSentence, columns, facts, headline, method, place, primer, promises, provenance, withShortNames } from './words.ts';
-
-const card = (title: string, ...children: Child[]): Markup => el('section', { class: 'card' }, el('h3', {}, title), ...children);
-const pair = (...cards: Markup[]): Markup => el('div', { class: 'pair' }, cards);
-/** A number and its unit stay on one line. */
-const tied = (text: string): string => text.replace(/(\d) (?=(ms|%|[kMG])\b|%)/g, '$1\u00a0');
-const soft = (text: string): Markup => el('p', { class: 'soft' }, tied(text));
-
-/** Coloured marks with what they stand for: class and words. */
-function legend(...entries: readonly (readonly [string, string])[]): Markup {
-  const mark = (name: string): Markup =>
-    el('svg', { viewBox: '0 0 12 12', 'aria-hidden': 'true' }, el('rect', { class: name, width: 12, height: 12, rx: 3 }));
-  return el('ul', { class: 'legend' }, entries.map(([name, text]) => el('li', {}, mark(name), text)));
-}
 
 function factGrid(report: Report): Markup {
   return el('dl', { class: 'facts' }, facts(report).map(({ label, value, note }) =>
     el('div', {}, el('dt', {}, label), el('dd', { class: 'big' }, tied(value)), el('dd', { class: 'soft' }, tied(note)))));
 }
-
-interface Cell {
-  readonly text: string;
-  readonly name?: string;
-}
-
-function table(heads: readonly Cell[], rows: readonly (readonly Cell[])[]): Markup {
-  const cells = (tag: string, list: readonly Cell[]): Markup[] => list.map(({ text, name }) => el(tag, { class: name }, text));
-  return el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, cells('th', heads))),
-    el('tbody', {}, rows.map((row) => el('tr', {}, cells('td', row))))));
-}
-
-const right = (text: string): Cell => ({ text, name: 'right' });
 
 function promiseCard(report: Report): Markup {
   const rows = promises(report).map(({ label, value, note }) => [{ text: label }, right(value), { text: note, name: 'wrap' }]);
@@ -82,6 +58,8 @@ function reportSection(report: Report, i: number): Markup {
     report.curve?.length
       ? [pair(layerCard(report), curveCard(report)), timeCard(report)]
       : pair(layerCard(report), timeCard(report)),
+    report.profile && profileCard(report.profile),
+    report.bytes && bytesCard(report.bytes),
     report.peers?.length ? pair(promiseCard(report), peerCard(report)) : promiseCard(report),
     layerTable(report),
     card('How it was measured', soft(place(report)), soft(method(report))));
@@ -97,10 +75,6 @@ function overview(reports: readonly Report[]): Child {
 /** One self-contained page with the reports of one or more models: no script, nothing loaded from elsewhere. */
 export function htmlPage(reports: readonly Report[]): string {
   const title = reports.length === 1 ? 'What the mask is worth' : 'What the masks are worth';
-  const names = reports.map((report) => report.model).join(', ');
-  const page = el('html', { lang: 'en' },
-    el('head', {}, el('meta', { charset: 'utf-8' }), el('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
-      el('meta', { name: 'generator', content: 'burin' }), el('title', {}, `${title}: ${names}`), el('style', {}, new Markup(style))),
-    el('body', {}, el('main', {}, el('h1', {}, title), soft(primer), overview(reports), reports.map(withShortNames).map(reportSection))));
-  return `<!doctype html>\n${page.text}\n`;
+  const about = reports.map((report) => report.model).join(', ');
+  return pageOf({ title, about }, soft(primer), overview(reports), reports.map(withShortNames).map(reportSection));
 }

@@ -1,13 +1,8 @@
 import type { Report } from '../measure/record.ts';
 import { ms, percent, times } from '../measure/words.ts';
+import { bytesMarkdown, profileMarkdown } from './inspection-markdown.ts';
+import { escape, table } from './markdown-table.ts';
 import { breakEvenSentence, columns, facts, headline, method, place, promises, provenance, withShortNames, type Fact } from './words.ts';
-
-const escape = (text: string): string => text.replace(/[\\|*_`<>[\]]/g, '\\$&').replace(/\s+/g, ' ');
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[], right: (column: number) => boolean): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map(escape).join(' | ')} |`;
-  return [line(heads), `|${heads.map((_, i) => (right(i) ? '---:' : '---')).join('|')}|`, ...rows.map(line)].join('\n');
-}
 
 const factTable = (list: readonly Fact[]): string =>
   table(['', '', ''], list.map((fact) => [fact.label, fact.value, fact.note]), (i) => i === 1);
@@ -41,6 +36,8 @@ export function reportMarkdown(record: Report): string {
     ...peerTable(report),
     '### Layers',
     table(columns.map((c) => c.head), report.layers.map((l) => columns.map((c) => c.cell(l))), (i) => columns[i].right === true),
+    ...(report.profile ? profileMarkdown(report.profile) : []),
+    ...(report.bytes ? bytesMarkdown(report.bytes) : []),
     '### How it was measured',
     `${escape(place(report))}. ${method(report)}`,
   ].join('\n\n')}\n`;

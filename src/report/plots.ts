@@ -3,13 +3,10 @@ import type { LayerReport, Report } from '../measure/record.ts';
 import { ms, number, percent, times } from '../measure/words.ts';
 import { el, type Markup } from './markup.ts';
 import { bars, frame, linear, logarithmic, plot, polyline, powers, type Row, type Scale } from './svg.ts';
-import { causes, hasWeights } from './words.ts';
+import { causes, hasWeights, short } from './words.ts';
 
 const acrossRange = [frame.left, frame.right] as const;
 const upRange = [frame.bottom, frame.top] as const;
-
-/** Names are cut in the middle so that a phone shows both ends beside a value. */
-const short = (name: string, most = 32): string => (name.length <= most ? name : `${name.slice(0, most - 10)}…${name.slice(-9)}`);
 
 interface Dot {
   readonly layer: LayerReport;

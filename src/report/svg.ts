@@ -1,4 +1,4 @@
-import { el, type Child, type Markup } from './markup.ts';
+import { el, type Attributes, type Child, type Markup } from './markup.ts';
 
 /** A picture with a name for those who do not see it; `viewBox` is left out where it is drawn in percent. */
 export function picture(label: string, size: { width?: number; height: number }, ...children: Child[]): Markup {
@@ -101,4 +101,69 @@ export function bars(label: string, rows: readonly Row[], most: number): Markup 
       })));
   });
   return picture(label, { height: y }, drawn);
+}
+
+/** One row of a picture of panels: a name, one bar a panel, and a note at the right edge. */
+export interface PanelRow {
+  /** For wide and for narrow screens, see `panelNames`. */
+  readonly name: string;
+  readonly brief: string;
+  readonly tooltip: string;
+  readonly note?: string;
+  /** Widths 0…1 of the bar's faint whole and of its full part, and what is written beside it. */
+  readonly cells: readonly { readonly whole: number; readonly part: number; readonly value: string }[];
+}
+
+/** Where a panel begins and how long its longest bar is, in percent of the width; the rest is room for the value. */
+const panels = [{ left: 28, length: 22 }, { left: 61, length: 22 }] as const;
+const rowHeights = { roomy: 24, dense: 19 } as const;
+/** From this many rows on they stand closer. */
+const manyRows = 24;
+
+export interface PanelHead {
+  readonly text: string;
+  /** Class of the bars below; the faint whole is `faint` too. */
+  readonly kind: string;
+}
+
+interface PanelHeads {
+  readonly heads: readonly PanelHead[];
+  /** Of the notes. */
+  readonly note?: string;
+}
+
+/** Most letters of a name on a wide and on a narrow screen. */
+export const panelNames = { wide: 30, narrow: 13 } as const;
+
+/** Rows with a bar in each of two panels, heads above (`note`: that of the notes); in percent of the width, so that text keeps its size. */
+export function panelBars(label: string, rows: readonly PanelRow[], { heads, note }: PanelHeads): Markup {
+  const height = rows.length > manyRows ? rowHeights.dense : rowHeights.roomy, top = 26, bottom = top + rows.length * height;
+  const title = (text: string, place: Attributes): Markup => el('text', { class: 'panelhead', y: 14, ...place }, text);
+  return picture(label, { height: bottom },
+    heads.map(({ text }, i) => title(text, { x: `${panels[i].left}%` })),
+    note && title(note, { 'class': 'panelhead aside', 'x': '100%', 'text-anchor': 'end' }),
+    panels.map(({ left }) => el('line', { class: 'grid', x1: `${left}%`, x2: `${left}%`, y1: top - 4, y2: bottom })),
+    rows.map((row, i) => panelRow(row, heads, { y: top + i * height, height })));
+}
+
+function panelRow(row: PanelRow, heads: readonly PanelHead[], { y, height }: { y: number; height: number }): Markup {
+  const { name, brief, tooltip, note, cells } = row;
+  const text = y + height / 2 + 4.5, thick = height - 8;
+  const bar = (kind: string, left: number, width: number): Markup =>
+    el('rect', { class: kind, x: `${left}%`, y: y + 4, width: `${width.toFixed(2)}%`, height: thick, rx: 2 });
+  const named = (screen: string, words: string): Markup => el('text', { class: `name ${screen}`, x: 0, y: text - y }, words);
+  return el('g', {},
+    el('title', {}, tooltip),
+    el('rect', { class: 'hit', x: 0, y, width: '100%', height }),
+    // A picture of its own cuts a name that is too long for a narrow screen.
+    el('svg', { class: 'clip', x: 0, y, width: `${panels[0].left - 1}%`, height }, named('wide', name), named('narrow', brief)),
+    cells.map(({ whole, part, value }, i) => {
+      const { left, length } = panels[i], kind = heads[i].kind;
+      return [
+        whole > part ? bar(`${kind} faint`, left, whole * length) : undefined,
+        bar(kind, left, part * length),
+        el('text', { class: 'value', x: `${(left + whole * length).toFixed(2)}%`, dx: 5, y: text }, value),
+      ];
+    }),
+    note && el('text', { class: 'value aside', x: '100%', y: text, 'text-anchor': 'end' }, note));
 }

@@ -1,5 +1,6 @@
+import type { NetworkBytes } from '../measure/bytes.ts';
 import { ratio, type Cause, type LayerReport, type Report, type SpreadMs, type Totals } from '../measure/record.ts';
-import { count, ms, number, percent, several, times } from '../measure/words.ts';
+import { bytes, count, ms, number, percent, several, times } from '../measure/words.ts';
 
 /** Whole path segments that all names begin with. */
 function commonPath(names: readonly string[]): number {
@@ -14,17 +15,47 @@ function commonPath(names: readonly string[]): number {
 }
 
 /**
- * The report with names a reader can tell apart: without the path that all of them share, and of the lists that converters make of fused
- * nodes (`a;b;c`) the first, where that is unique.
+ * Names a reader can tell apart: without the path that all of them share, and of the lists that converters make of fused nodes (`a;b;c`)
+ * the first, where that is unique.
  */
-export function withShortNames(report: Report): Report {
-  const names = report.layers.map((layer) => layer.name);
+export function shortNames(names: readonly string[]): string[] {
   const start = commonPath(names);
   const whole = names.map((name) => name.slice(start));
   const short = whole.map((name) => name.split(';')[0]);
   const uses = new Map<string, number>();
   for (const name of short) uses.set(name, (uses.get(name) ?? 0) + 1);
-  return { ...report, layers: report.layers.map((layer, i) => ({ ...layer, name: uses.get(short[i]) === 1 ? short[i] : whole[i] })) };
+  return short.map((name, i) => (uses.get(name) === 1 ? name : whole[i]));
+}
+
+/** Names are cut in the middle so that a phone shows both ends beside a value. */
+export const short = (name: string, most = 32): string =>
+  (name.length <= most ? name : `${name.slice(0, most - 10)}…${name.slice(-9)}`);
+
+const segments: readonly ((name: string) => string)[] = [(name) => name, (name) => name.split('/')[0], (name) => name.split('/').at(-1)!];
+/** Letters left behind the cut, in the order they are tried. */
+const tails = [9, 4, 7, 12];
+
+/**
+ * Names of at most `most` letters, cut where as many as possible stay apart: whole names, their first or their last path segment, with
+ * more or less left behind the cut.
+ */
+export function briefNames(names: readonly string[], most: number): string[] {
+  const cut = (name: string, tail: number): string =>
+    (name.length <= most ? name : `${name.slice(0, most - 1 - tail)}…${name.slice(-tail)}`);
+  let best: string[] = [], apart = 0;
+  for (const segment of segments) {
+    for (const tail of tails.filter((letters) => letters < most - 1)) {
+      const cuts = names.map((name) => cut(segment(name), tail)), unique = new Set(cuts).size;
+      if (unique > apart) [best, apart] = [cuts, unique];
+    }
+  }
+  return best;
+}
+
+/** The record with the short names of its layers. */
+export function withShortNames<T extends { readonly layers: readonly { readonly name: string }[] }>(record: T): T {
+  const names = shortNames(record.layers.map((layer) => layer.name));
+  return { ...record, layers: record.layers.map((layer, i) => ({ ...layer, name: names[i] })) };
 }
 
 /** Times that scatter by more than this share of their median are told to. */
@@ -65,6 +96,13 @@ function howStored({ formats, layers }: Report): string {
   return !formats || formats.includes('dense') ? 'zeros skipped where that is faster' : `stored as ${formats.join(' or ')}`;
 }
 
+function bytesFact({ totals: { dense, smallestBytes, byteRatio } }: NetworkBytes): Fact {
+  return {
+    label: 'Bytes of weights', value: bytes(smallestBytes),
+    note: smallestBytes < dense ? `${times(byteRatio)} smaller than ${bytes(dense)} dense, index included` : 'dense: no packing is smaller',
+  };
+}
+
 /** The numbers that matter, most important first. */
 export function facts(report: Report): Fact[] {
   const { totals, spread } = report, { theoreticalSpeedup: promise, macs } = totals;
@@ -79,6 +117,7 @@ export function facts(report: Report): Fact[] {
       label: 'Parameters left', value: percent(ratio(totals.nonzeroParams, totals.params)),
       note: `${count(totals.nonzeroParams)} of ${count(totals.params)} are not zero, biases included`,
     },
+    ...(report.bytes ? [bytesFact(report.bytes)] : []),
     {
       label: 'Largest difference', value: totals.maxAbsError ? totals.maxAbsError.toExponential(1) : '0',
       note: `${totals.maxAbsError ? '' : 'bit for bit, '}of any output value, sparse against dense`,
@@ -133,13 +172,16 @@ export const causes: Readonly<Record<Cause, string>> = {
   rest: 'Between layers, noise',
 };
 
-export interface Column {
+export interface Column<Layer = LayerReport> {
   readonly head: string;
-  readonly cell: (layer: LayerReport) => string;
+  readonly cell: (layer: Layer) => string;
   readonly right?: boolean;
   /** Dropped first where the page is narrow: the highest. 0 always stays. */
   readonly spare: number;
 }
+
+/** The columns of a table with one row a layer. */
+export type Of<Layer> = readonly Column<Layer>[];
 
 /** The fastest candidate of another format: what lost against the choice. */
 function runnerUp({ format, candidates }: LayerReport): string {

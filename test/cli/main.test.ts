@@ -86,6 +86,10 @@ const usageErrors: readonly (readonly [argv: string[], message: RegExp])[] = [
   [['run', 'zoo:lenet-300-100', '--shape', 'other=1x2'], /--shape needs one of \w+, got 'other'/],
   [['report', 'zoo:lenet-300-100', '--shape', 'other=1x2'], /--shape needs one of \w+, got 'other'/],
   [['inspect', 'zoo:lenet-300-100', '--shape', 'other=1x2'], /--shape needs one of \w+, got 'other'/],
+  [['inspect', 'a.onnx', '-o', 'a.pdf'], /-o needs a file that ends in \.html, \.svg, \.md, got 'a\.pdf'/],
+  [['inspect', 'a.onnx', '--op', 'Conv'], /--op needs --profile/],
+  [['inspect', 'zoo:lenet-300-100', '--profile', '--op', 'Conv'], /profile ops: needs some of Gemm, got 'Conv'/],
+  [['inspect', 'a.onnx', '--convention', 'abacus'], /--convention needs one of macs, .*shrinkbench, got 'abacus'/],
   [['report', 'a.onnx', '--sweep', ''], /--sweep needs numbers, got none/],
   [['report', 'a.onnx', '--json', '-', '--html', '-'], /only one of --json, --html, --markdown can be -/],
   [['report', 'a.onnx', '--format', 'csr', '--provider', 'reference'], /--format csr needs a provider with kernels/],
@@ -154,6 +158,36 @@ test('inspect counts as the literature does, as a table and as JSON', async () =
   const wrong = await burin('inspect', 'zoo:lenet-5-caffe', '--convention', 'abacus');
   assert.is(wrong.code, 2);
   assert.match(wrong.err, /--convention needs one of macs, .*ptflops/);
+});
+
+test('inspect --profile draws where parameters and work are, --bytes what they take; JSON carries both', async () => {
+  const { code, out, err } = await burin('inspect', 'zoo:vgg16-bn-cifar', '--profile', '--op', 'Conv');
+  assert.is(code, 0, err);
+  assert.match(out, /4 of 13 layers have 64 % of the parameters and 30 % of the MACs/);
+  assert.match(out, /^features\.40 +█+ +16 % +█+ +3\.0 %$/m);
+  assert.not.match(out, /classifier/);
+  const record = JSON.parse((await burin('inspect', 'zoo:lenet-5-caffe', '--profile', '--bytes', '--json')).out);
+  assert.equal([record.profile.model, record.profile.work.total, record.profile.layers.length], ['lenet-5-caffe', 2_293_000, 4]);
+  assert.equal([record.bytes.totals.dense, record.bytes.totals.others], [4 * 430_500, 4 * 580]);
+  const same = JSON.parse((await burin('inspect', 'zoo:lenet-5-caffe', '--profile', '--json', '--convention', 'shrinkbench')).out);
+  assert.equal([same.totals.macs, same.profile.work.total], [4_397_000, 4_397_000]);
+});
+
+test('inspect -o writes a page, a picture or Markdown, by its ending', async ({ folder }) => {
+  const model = join(folder, 'pruned.onnx');
+  await burin('prune', 'zoo:lenet-5-caffe', '--sparsity', '0.9', '-o', model);
+  const starts = { html: /^<!doctype html>/, svg: /^<svg xmlns/, md: /^## pruned\n/ };
+  for (const [ending, start] of Object.entries(starts)) {
+    const path = join(folder, `profile.${ending}`), { code, out, err } = await burin('inspect', model, '--profile', '--bytes', '-o', path);
+    assert.is(code, 0, err);
+    assert.ok(out.includes(`\n${path}\n`) && out.includes('░'));
+    const text = readFileSync(path, 'utf8');
+    assert.match(text, start);
+    for (const word of ['conv1', 'fc2', 'csr']) assert.ok(text.includes(word), `${ending}: ${word}`);
+  }
+  const absent = await burin('inspect', model, '-o', join(folder, 'nowhere', 'a.html'));
+  assert.is(absent.code, 1);
+  assert.match(absent.err, /a folder that exists/);
 });
 
 test('layers that do not fit are named and left, or refused with --strict', async ({ folder }) => {

@@ -23,6 +23,8 @@ test('a pruned network is counted, compared and timed on the device', async () =
   for (const layer of layers.filter((l) => l.macs)) assert.is(Math.round(100 * layer.sparsity), 75, layer.name);
   assert.ok(stages.has('timing'));
   assert.not('pruning' in report);
+  assert.equal([report.profile!.work.total, report.profile!.work.kept, report.profile!.layers.length], [266_200, 66_550, 3]);
+  assert.equal([report.bytes!.totals.dense, report.bytes!.totals.nonzero], [4 * 266_200, 66_550]);
   assert.is(JSON.stringify(report).includes('null,null'), false);
 });
 

@@ -5,7 +5,7 @@ import { count, ms, number, percent, times } from '../../src/measure/words.ts';
 import { reportJson } from '../../src/report/json.ts';
 import { reportMarkdown } from '../../src/report/markdown.ts';
 import { reportText } from '../../src/report/text.ts';
-import { facts, headline, withShortNames } from '../../src/report/words.ts';
+import { briefNames, facts, headline, withShortNames } from '../../src/report/words.ts';
 import { fakeReport, fullReport } from './fake.ts';
 
 const broken = /\bNaN\b|undefined|Infinity|\[object/;
@@ -80,6 +80,18 @@ test('names lose what they share, and only that', () => {
   assert.equal(named('conv1', 'conv2'), ['conv1', 'conv2']);
   assert.equal(named('only/one'), ['one']);
   assert.equal(named(), []);
+});
+
+test('names that are cut stay apart where they can', () => {
+  const names = ['batch_normalization_1/FusedBatchNormV3', 'batch_normalization_12/FusedBatchNormV3', 'conv2d/Conv2D', 'conv2d_12/Conv2D'];
+  assert.equal(briefNames(names, 30), [
+    'batch_normalization_1/Fus…rmV3', 'batch_normalization_12/Fu…rmV3', 'conv2d/Conv2D', 'conv2d_12/Conv2D',
+  ]);
+  const narrow = briefNames(names, 13);
+  assert.is(new Set(narrow).size, 4);
+  assert.ok(narrow.every((name) => name.length <= 13), narrow.join());
+  assert.equal(briefNames(['same', 'same'], 8), ['same', 'same']);
+  assert.equal(briefNames([], 8), []);
 });
 
 test('columns are aligned', () => {
