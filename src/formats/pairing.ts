@@ -41,17 +41,20 @@ export function pairRows(matrix: Rows): Uint32Array {
     return TURN * ((shorter + longer) / 2) - SHARED * (shared + longer - shorter) - TURN * (shorter - shared);
   };
   // Sorting is stable: rows of one length keep their order, so that neighbours that belong together stay close.
-  const waiting = Array.from({ length: rows }, (_, r) => r).sort((r, s) => length(s) - length(r));
+  const line = Uint32Array.from({ length: rows }, (_, r) => r).sort((r, s) => length(s) - length(r) || r - s);
   const order = new Uint32Array(2 * Math.ceil(rows / 2));
-  for (let at = 0; waiting.length; at += 2) {
-    const row = waiting.shift()!;
+  // Of those that still wait the next to choose stand in `near`, in order; the others behind them in `line` from `next` on.
+  const near: number[] = [];
+  for (let at = 0, next = 0; near.length || next < rows; at += 2) {
+    while (near.length <= CHOICE && next < rows) near.push(line[next++]);
+    const row = near.shift()!;
     let best = -1, most = -Infinity;
-    for (let i = 0, end = Math.min(CHOICE, waiting.length); i < end; i++) {
-      const gain = saved(row, waiting[i]);
+    for (let i = 0; i < near.length; i++) {
+      const gain = saved(row, near[i]);
       if (gain > most) [best, most] = [i, gain];
     }
     order[at] = row;
-    order[at + 1] = best < 0 ? row : waiting.splice(best, 1)[0];
+    order[at + 1] = best < 0 ? row : near.splice(best, 1)[0];
   }
   return order;
 }

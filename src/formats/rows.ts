@@ -26,16 +26,30 @@ export function rowsOf({ rows, cols, values }: Matrix): Rows {
   return { rows, cols, rowPtr, colIdx, values: kept };
 }
 
-/** Columns [k0, k1) of a matrix, counted from k0. */
-export function columnsOf({ rows, rowPtr, colIdx, values }: Rows, k0: number, k1: number): Rows {
-  const ptr = new Uint32Array(rows + 1), columns: number[] = [], kept: number[] = [];
-  for (let r = 0; r < rows; r++) {
-    for (let i = rowPtr[r]; i < rowPtr[r + 1]; i++) {
-      if (colIdx[i] < k0 || colIdx[i] >= k1) continue;
-      columns.push(colIdx[i] - k0);
-      kept.push(values[i]);
-    }
-    ptr[r + 1] = columns.length;
+/** The first place of [from, to) whose column is `k` or more. */
+function placeOf(colIdx: Uint32Array, k: number, from: number, to: number): number {
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (colIdx[middle] < k) from = middle + 1;
+    else to = middle;
   }
-  return { rows, cols: k1 - k0, rowPtr: ptr, colIdx: Uint32Array.from(columns), values: Float32Array.from(kept) };
+  return from;
+}
+
+/** Columns [k0, k1) of a matrix, counted from k0. */
+export function columnsOf({ rows, cols, rowPtr, colIdx, values }: Rows, k0: number, k1: number): Rows {
+  const ptr = new Uint32Array(rows + 1), first = new Uint32Array(rows);
+  if (k0 === 0 && k1 === cols) return { rows, cols, rowPtr, colIdx, values };
+  for (let r = 0; r < rows; r++) {
+    first[r] = placeOf(colIdx, k0, rowPtr[r], rowPtr[r + 1]);
+    ptr[r + 1] = ptr[r] + placeOf(colIdx, k1, first[r], rowPtr[r + 1]) - first[r];
+  }
+  const columns = new Uint32Array(ptr[rows]), kept = new Float32Array(ptr[rows]);
+  for (let r = 0, at = 0; r < rows; r++) {
+    for (let i = first[r]; at < ptr[r + 1]; i++, at++) {
+      columns[at] = colIdx[i] - k0;
+      kept[at] = values[i];
+    }
+  }
+  return { rows, cols: k1 - k0, rowPtr: ptr, colIdx: columns, values: kept };
 }
