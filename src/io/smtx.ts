@@ -1,5 +1,5 @@
 import { expect } from '../expect.ts';
-import type { Matrix } from '../formats/index.ts';
+import { countNonzero, type Matrix } from '../formats/index.ts';
 import { checkSize, textLines } from './text.ts';
 
 const where = 'smtx file';
@@ -33,4 +33,43 @@ export function readSmtx(bytes: Uint8Array): Matrix {
     }
   }
   return { rows, cols, values };
+}
+
+/**
+ * The text of an `.smtx` file: where a matrix has nonzeros. Three lines: rows, columns and nonzeros with commas between them, as the
+ * Deep Learning Matrix Collection has it; row offsets; column indices.
+ */
+export function writeSmtx({ rows, cols, values }: Matrix): Uint8Array {
+  const offsets = new Uint32Array(rows + 1), indices = new Uint32Array(countNonzero(values));
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let col = 0; col < cols; col++) if (values[row * cols + col] !== 0) indices[at++] = col;
+    offsets[row + 1] = at;
+  }
+  const head = new TextEncoder().encode(`${rows}, ${cols}, ${indices.length}\n`);
+  const bytes = new Uint8Array(head.length + lineBytes(offsets) + lineBytes(indices));
+  bytes.set(head);
+  writeLine(indices, bytes, writeLine(offsets, bytes, head.length));
+  return bytes;
+}
+
+const digitsOf = (number: number): number => {
+  let digits = 1;
+  for (let rest = number; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+  return digits;
+};
+
+/** Every number is followed by a space or, the last one, by the end of the line; a line of none is its end. */
+const lineBytes = (numbers: Uint32Array): number => numbers.reduce((sum, number) => sum + digitsOf(number) + 1, 0) || 1;
+
+/** Writes a line from `at` on and returns where it ends. Byte by byte: the text of millions of numbers would not fit a string. */
+function writeLine(numbers: Uint32Array, bytes: Uint8Array, at: number): number {
+  for (const number of numbers) {
+    const end = at + digitsOf(number);
+    for (let i = end - 1, rest = number; i >= at; i--, rest = Math.floor(rest / 10)) bytes[i] = 48 + (rest % 10);
+    bytes[end] = 32;
+    at = end + 1;
+  }
+  const end = numbers.length === 0 ? at + 1 : at;
+  bytes[end - 1] = 10;
+  return end;
 }
