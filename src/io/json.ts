@@ -9,8 +9,11 @@ function endOfString(text: string, start: number): number {
   return at + 1;
 }
 
-/** The first key that an object of this valid JSON text has twice, or undefined. */
-function repeatedKey(text: string): string | undefined {
+/** Levels of objects and lists inside each other that we read: whoever walks what was read needs no fear for its stack. */
+const MOST_DEEP = 128;
+
+/** What is wrong with this valid JSON text: it is too deep, or an object has a key twice. */
+function faultOf(text: string): string | undefined {
   const open: (Set<string> | null)[] = [];
   let last = '';
   for (let at = 0; at < text.length; at++) {
@@ -19,18 +22,22 @@ function repeatedKey(text: string): string | undefined {
       const end = endOfString(text, at);
       last = text.slice(at, end);
       at = end - 1;
-    } else if (code === OPEN || code === OPEN_LIST) open.push(code === OPEN ? new Set() : null);
-    else if (code === CLOSE || code === CLOSE_LIST) open.pop();
+    } else if (code === OPEN || code === OPEN_LIST) {
+      if (open.push(code === OPEN ? new Set() : null) > MOST_DEEP) return 'more levels';
+    } else if (code === CLOSE || code === CLOSE_LIST) open.pop();
     else if (code === COLON) {
       const keys = open[open.length - 1]!, key = JSON.parse(last) as string;
-      if (keys.has(key)) return key;
+      if (keys.has(key)) return `${show(key)} twice`;
       keys.add(key);
     }
   }
   return undefined;
 }
 
-/** What a JSON text says. @throws BurinError `file` where it is not JSON, or an object has a key twice (of which others see only one) */
+/**
+ * What a JSON text says.
+ * @throws BurinError `file` where it is not JSON, an object has a key twice (of which others see only one), or it is too deep
+ */
 export function parseJson(text: string, where: string): unknown {
   let value: unknown;
   try {
@@ -38,8 +45,8 @@ export function parseJson(text: string, where: string): unknown {
   } catch (cause) {
     return fail({ kind: 'file', where, needs: 'JSON', got: show(cause), cause });
   }
-  const repeated = repeatedKey(text);
-  if (repeated !== undefined) fail({ kind: 'file', where, needs: 'every key once', got: `${show(repeated)} twice` });
+  const fault = faultOf(text);
+  if (fault !== undefined) fail({ kind: 'file', where, needs: `every key once and at most ${MOST_DEEP} levels`, got: fault });
   return value;
 }
 

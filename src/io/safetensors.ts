@@ -74,7 +74,7 @@ function headerOf(bytes: Uint8Array): { header: Record<string, unknown>; data: U
     got: bytes.length < 8 ? `${bytes.length} bytes in all` : `${length}`,
   });
   const header = parseJson(textOf(bytes.subarray(8, 8 + length)), `${where}, header`);
-  expect(isRecord(header), { kind: 'file', where, needs: 'a header that is an object', got: show(header) });
+  if (!isRecord(header)) return fail({ kind: 'file', where, needs: 'a header that is an object', got: show(JSON.stringify(header)) });
   return { header, data: bytes.subarray(8 + length) };
 }
 
@@ -116,10 +116,9 @@ function entriesOf(header: Record<string, unknown>, dataBytes: number): Entry[] 
 
 function metadataOf(header: Record<string, unknown>): Record<string, string> {
   const metadata = Object.hasOwn(header, METADATA) ? header[METADATA] : {};
-  expect(isRecord(metadata) && Object.values(metadata).every((value) => typeof value === 'string'), {
-    kind: 'file', where: `${where}, ${METADATA}`, needs: 'texts by name', got: show(JSON.stringify(metadata)),
-  });
-  return metadata as Record<string, string>;
+  const isTexts = isRecord(metadata) && Object.values(metadata).every((value) => typeof value === 'string');
+  return isTexts ? metadata as Record<string, string>
+    : fail({ kind: 'file', where: `${where}, ${METADATA}`, needs: 'texts by name', got: show(JSON.stringify(metadata)) });
 }
 
 function tensorOf({ kind, shape, begin, end }: Entry, data: Uint8Array): Tensor {

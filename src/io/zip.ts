@@ -147,7 +147,7 @@ async function inflate({ packed, size }: ZipEntry, place: string): Promise<Uint8
   let at = 0;
   for (;;) {
     const { done, value } = await reader.read().catch((cause: unknown) =>
-      fail({ kind: 'file', where: place, needs: 'deflated bytes', got: show(cause), cause }));
+      fail({ kind: 'file', where: place, needs: 'deflated bytes', got: show(cause) || 'others', cause }));
     if (done) break;
     if (at + value.length > size) {
       await reader.cancel().catch(() => undefined);

@@ -96,7 +96,9 @@ function namedMasks(kind: 'tfmot' | 'torch', tensors: Tensors): ForeignMasks | u
   for (const { name, what } of all) {
     if (!what || (what.original === undefined && !onlyMasks)) continue;
     const { weight, original } = what, tensor = tensors.get(name)!;
-    expect(!masks.has(weight), { kind: 'file', where: `mask ${show(name)}`, needs: 'a weight of its own', got: `one more of ${show(weight)}` });
+    expect(!masks.has(weight), {
+      kind: 'file', where: `mask ${show(name)}`, needs: 'a weight of its own', got: `one more of ${show(weight)}`,
+    });
     masks.set(weight, bitsOf(name, tensor));
     if (original !== undefined) weights.set(weight, masked(name, tensors.get(original)!, tensor));
     used.add(name).add(original ?? name);
