@@ -1,0 +1,285 @@
+import fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BurinError } from '../../src/expect.ts';
+import { prunableLayers, readWeight } from '../../src/graph/layers.ts';
+import { zooGraph } from '../../src/graph/zoo/index.ts';
+import { fnv64 } from '../../src/io/hash.ts';
+import { readMasks, readMasksFor, writeMasks, type MaskFormat } from '../../src/io/masks/index.ts';
+import { writeNpy } from '../../src/io/npy.ts';
+import { readNpz, writeNpz } from '../../src/io/npz.ts';
+import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.ts';
+import { readSmtx, writeSmtx } from '../../src/io/smtx.ts';
+import { applyMasks, isKept, maskFrom, masksOf, prune, sameMask, type Mask, type Masks } from '../../src/prune/index.ts';
+import { sizeOf, Tensor, type Shape } from '../../src/tensor.ts';
+import { sketch } from '../prune/networks.ts';
+import { compressed, tfmot } from './npz-files.ts';
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+const bitsOf = (mask: Mask): string => Array.from({ length: sizeOf(mask.dims) }, (_, i) => Number(isKept(mask, i))).join('');
+const shown = (masks: Masks): unknown[] => Array.from(masks, ([name, mask]) => [name, mask.dims, bitsOf(mask)]);
+
+async function refusal(read: () => Promise<unknown>): Promise<string> {
+  try {
+    await read();
+    return 'nothing';
+  } catch (error) {
+    if (!(error instanceof BurinError)) throw error;
+    return `${error.kind}: ${error.message}`;
+  }
+}
+
+const shape = fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 4 });
+const mask = shape.chain((dims) => fc.array(fc.integer({ min: 0, max: 1 }), { minLength: sizeOf(dims), maxLength: sizeOf(dims) })
+  .map((bits) => maskFrom(bits, dims)));
+const name = fc.oneof(fc.string({ unit: 'binary', maxLength: 10 }), fc.constantFrom('10', '2', '__proto__', 'toString', 'conv1.weight'));
+const named = fc.uniqueArray(fc.tuple(name.filter((one) => one !== '__metadata__'), mask), { selector: ([one]) => one, maxLength: 6 });
+
+test('FNV-1a by its published values', () => {
+  assert.equal(['', 'a', 'foobar'].map((one) => fnv64(text(one))), ['cbf29ce484222325', 'af63dc4c8601ec8c', '85944171f73967e8']);
+});
+
+test('saved and read again, masks and how they were made are the same, in the same order', async () => {
+  const how = fc.json().map((json) => JSON.parse(json) as unknown).filter((value) => !Object.is(value, -0));
+  await fc.assert(fc.asyncProperty(named, how, async (list, made) => {
+    const back = await readMasks(writeMasks(new Map(list), made));
+    assert.is(back.kind, 'burin');
+    assert.equal([...back.masks], list);
+    assert.equal(JSON.stringify(back.how), JSON.stringify(made));
+  }), { seed: 1, numRuns: 300 });
+});
+
+test('the file is the documented one', () => {
+  const bytes = writeMasks(new Map([['fc.weight', maskFrom([1, 0, 1, 1, 0, 0, 0, 0, 0, 1], [2, 5])]]), { sparsity: 0.6 });
+  const { tensors, metadata } = readSafetensors(bytes), hash = fnv64(Uint8Array.of(0b1101, 0b10));
+  const stored = Array.from(tensors, ([one, { type, dims, data }]) => [one, type, dims, [...data]]);
+  assert.equal(stored, [['fc.weight', 'uint8', [2], [0b1101, 0b10]]]);
+  const list = `[{"name":"fc.weight","shape":[2,5],"hash":"${hash}"}]`, how = '{"sparsity":0.6}';
+  assert.equal(metadata, { format: 'burin masks', version: '1', masks: list, how, hash: fnv64(text(`${list}\n${how}`)) });
+});
+
+test('options of prune are what JSON can hold of them', async () => {
+  const score = (weights: Float32Array): Float32Array => weights;
+  const options = { sparsity: 0.5, granularity: [1, Infinity, 1, 1], criterion: { formula: 'w', score }, layers: undefined };
+  const { how } = await readMasks(writeMasks(new Map(), options));
+  assert.equal(how, { sparsity: 0.5, granularity: [1, 'Infinity', 1, 1], criterion: { formula: 'w', score: 'score' } });
+  const circle: Record<string, unknown> = {};
+  circle.self = circle;
+  assert.throws(() => writeMasks(new Map(), circle), /levels of how it was made/);
+});
+
+const sampleMasks = new Map([['a.weight', maskFrom([1, 0, 1, 1, 0, 1, 1, 0, 1], [3, 3])], ['b', maskFrom([0, 1, 1, 0], [4])]]);
+const sample = writeMasks(sampleMasks, { seed: 1 });
+
+test('no bit can change unseen', async () => {
+  assert.equal((await readMasks(sample)).masks, sampleMasks);
+  for (let bit = 0; bit < sample.length * 8; bit++) {
+    const bytes = sample.slice();
+    bytes[bit >> 3] ^= 1 << (bit & 7);
+    assert.match(await refusal(() => readMasks(bytes, { name: 'x' })), /^(file|unsupported|limit): /, `bit ${bit}`);
+  }
+});
+
+test('cut anywhere, the file is refused', async () => {
+  for (let length = 0; length < sample.length; length++) {
+    assert.match(await refusal(() => readMasks(sample.subarray(0, length), { name: 'x' })), /^file: /, `${length} bytes`);
+  }
+});
+
+/** The sample with other metadata or tensors. */
+function changed(metadata: Record<string, string>, tensors: ReadonlyMap<string, Tensor> = readSafetensors(sample).tensors): Uint8Array {
+  return writeSafetensors(tensors, { ...readSafetensors(sample).metadata, ...metadata });
+}
+
+/** With a hash that fits, so that what lies behind it is looked at. */
+function listed(list: unknown, tensors?: ReadonlyMap<string, Tensor>): Uint8Array {
+  const masks = JSON.stringify(list), how = 'null';
+  return changed({ masks, how, hash: fnv64(text(`${masks}\n${how}`)) }, tensors);
+}
+
+test('what a mask file must not say', async () => {
+  const { tensors, metadata } = readSafetensors(sample);
+  const [a, b] = JSON.parse(metadata.masks) as { name: string; shape: number[]; hash: string }[], spare = new Tensor('uint8', [0xff]);
+  const without = Object.fromEntries(Object.entries(metadata).filter(([field]) => field !== 'version'));
+  const cases: readonly (readonly [Uint8Array, RegExp])[] = [
+    [changed({ version: '2' }), /^unsupported: mask file: needs version 1, got '2'/],
+    [changed({ how: '{}' }), /mask file, header: needs the hash .*the file is damaged/],
+    [changed({ format: 'others' }), /the format 'burin masks'/],
+    [writeSafetensors(tensors, without), /version in its metadata/],
+    [listed('no list'), /a list of \{ name, shape, hash \}/],
+    [listed([a, { ...b, shape: [-4] }]), /a list of/],
+    [listed([a, { ...b, shape: [2 ** 40] }]), /a list of/],
+    [listed([a]), /needs 2 masks in its list, got 1/],
+    [listed([a, b, b]), /needs 2 masks in its list, got 3/],
+    [listed([a, { ...b, name: 'c' }]), /'c': needs its bits as U8, got nothing/],
+    [listed([a, { ...b, shape: [9] }]), /'b' \[9\]: needs 2 bytes of bits, got 1/],
+    [listed([a, { ...b, hash: a.hash }]), /'b': needs the hash .*the file is damaged/],
+    [listed([a, { ...b, hash: fnv64(spare.data as Uint8Array) }], new Map([...tensors, ['b', spare]])), /'b': needs spare bits of 0/],
+    [listed([a, b], new Map([...tensors, ['b', new Tensor('int8', [6])]])), /its bits as U8, got int8/],
+  ];
+  for (const [bytes, message] of cases) assert.match(await refusal(() => readMasks(bytes)), message);
+  assert.throws(() => writeMasks(new Map([['a', { dims: [9], bits: new Uint8Array(1) }]])), /'a' \[9\]: needs 2 bytes of bits, got 1/);
+  assert.throws(() => writeMasks(new Map([['a', { dims: [4], bits: Uint8Array.of(16) }]])), /spare bits of 0/);
+  assert.throws(() => writeMasks({} as Masks), /a Map of masks/);
+});
+
+test('no bytes are trusted: masks or a typed error, soon', async () => {
+  const survives = async (bytes: Uint8Array): Promise<void> => {
+    const start = performance.now();
+    await refusal(() => readMasks(bytes, { name: 'x' }));
+    assert.ok(performance.now() - start < 1000);
+  };
+  const files = [sample, tfmot, writeNpy(new Tensor('bool', [1, 0, 1])), text('2, 3, 2\n0 1 2\n0 2\n')];
+  const change = fc.record({ at: fc.nat(2000), byte: fc.nat(255) });
+  await fc.assert(fc.asyncProperty(fc.constantFrom(...files), fc.array(change, { minLength: 1, maxLength: 5 }), fc.option(fc.nat(2000)),
+    async (file, changes, cut) => {
+      const bytes = file.slice(0, cut === null ? undefined : cut % file.length);
+      for (const { at, byte } of changes) if (bytes.length) bytes[at % bytes.length] = byte;
+      await survives(bytes);
+    }), { seed: 2, numRuns: 2000 });
+  await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), survives), { seed: 3, numRuns: 300 });
+  assert.match(await refusal(() => readMasks(new Uint8Array(0))), /^file: mask file: needs a file of safetensors, npz, npy, smtx/);
+  assert.match(await refusal(() => readMasks('a.npz' as unknown as Uint8Array)), /^argument: readMasks: needs the bytes of a file/);
+});
+
+const float = (values: number[], dims: Shape): Tensor => new Tensor('float32', values, dims);
+
+test('PyTorch: weight_orig and weight_mask, biases too; what is no mask is skipped', async () => {
+  const file = writeSafetensors(new Map<string, Tensor>([
+    ['module.fc.weight_orig', float([1, 2, 3, 4, 5, 6], [2, 3])], ['module.fc.weight_mask', float([1, 0, 0, 1, 1, 0], [2, 3])],
+    ['module.fc.bias_orig', float([7, 8], [2])], ['module.fc.bias_mask', float([0, 1], [2])],
+    ['module.bn.weight', float([1, 0], [2])], ['module.attn_mask', float([0, -100], [2])],
+  ]));
+  const found = await readMasks(file);
+  assert.is(found.kind, 'torch');
+  assert.equal(shown(found.masks), [['module.fc.weight', [2, 3], '100110'], ['module.fc.bias', [2], '01']]);
+  assert.equal(Array.from(found.weights, ([one, { data }]) => [one, [...data]]),
+    [['module.fc.weight', [1, 0, 0, 4, 5, 0]], ['module.fc.bias', [0, 8]]]);
+  assert.equal([...found.skipped].sort(), ['module.attn_mask', 'module.bn.weight']);
+  // MatMul stores [I, O]: the mask is turned.
+  const graph = sketch({ fc: { op: 'MatMul', dims: [3, 2], values: [1, 1, 1, 1, 1, 1] } });
+  const { masks, unmatched } = await readMasksFor(graph, file);
+  assert.equal([shown(masks), unmatched.map((one) => one.mask)], [[['fc.weight', [3, 2], '110100']], ['module.fc.bias']]);
+});
+
+test('PyTorch: bool masks beside the masked weight, masks without weights', async () => {
+  const bits = new Tensor('bool', [1, 0], [1, 2]);
+  const beside = await readMasks(writeSafetensors(new Map([['fc.weight', float([3, 0], [1, 2])], ['fc.weight_mask', bits]])));
+  assert.equal([beside.kind, shown(beside.masks)], ['torch', [['fc.weight', [1, 2], '10']]]);
+  const alone = await readMasks(writeSafetensors(new Map([['fc.weight_mask', bits]])));
+  assert.equal([alone.kind, shown(alone.masks), alone.weights.size], ['torch', [['fc.weight', [1, 2], '10']], 0]);
+  const soft = writeSafetensors(new Map([['fc.weight_mask', float([0.5, 0], [1, 2])]]));
+  assert.match(await refusal(() => readMasks(soft)), /^file: mask 'fc.weight_mask': needs values of 0 and 1, got 0.5/);
+  const misfit = writeSafetensors(new Map([['a.weight_orig', float([1], [1])], ['a.weight_mask', bits]]));
+  assert.match(await refusal(() => readMasks(misfit)), /^shape: mask 'a.weight_mask': needs the shape of its weight, \[1\], got \[1, 2\]/);
+});
+
+test('TensorFlow Model Optimization: HWIO masks onto OIHW weights', async () => {
+  const { kind, masks, weights, skipped } = await readMasks(tfmot);
+  assert.equal([kind, shown(masks)], ['tfmot', [['prune_low_magnitude_conv2d/kernel', [2, 2, 1, 3], '010101010101']]]);
+  assert.equal([...weights.values()].map(({ data }) => [...data]), [[0, 2, 0, 4, 0, 6, 0, 8, 0, 10, 0, 12]]);
+  assert.equal(skipped, ['bias', 'threshold', 'pruning_step'].map((one) => `prune_low_magnitude_conv2d/${one}:0`));
+  // Kernel [h, w, 0, o] of the file is 3 (2 h + w) + o + 1.
+  const values = Array.from({ length: 12 }, (_, i) => 3 * (i % 4) + Math.floor(i / 4) + 1);
+  const graph = sketch({ conv2d: { dims: [3, 1, 2, 2], values } }), matched = await readMasksFor(graph, tfmot);
+  const pruned = applyMasks(graph, matched.masks);
+  assert.equal([...readWeight(pruned, prunableLayers(pruned)[0])], values.map((value) => (value % 2 === 0 ? value : 0)));
+});
+
+test('TensorFlow Model Optimization: other spellings, several kernels, masks alone', async () => {
+  const ones = (dims: Shape): Tensor => float(new Array<number>(sizeOf(dims)).fill(1), dims);
+  const read = async (arrays: Record<string, Tensor>): Promise<string[]> => {
+    const { kind, masks } = await readMasks(writeNpz(new Map(Object.entries(arrays))));
+    return [kind, ...masks.keys()];
+  };
+  assert.equal(await read({ 'dense/kernel:0': ones([2, 3]), 'dense/kernel:0_mask:0': ones([2, 3]) }), ['tfmot', 'dense/kernel']);
+  assert.equal(await read({ 'dense/kernel_mask': ones([2, 3]), 'dense/kernel': ones([2, 3]) }), ['tfmot', 'dense/kernel']);
+  const alone = { 'a/mask:0': ones([2, 3]), 'a/threshold:0': float([0.5], []), 'a/pruning_step:0': float([7], []) };
+  assert.equal(await read(alone), ['tfmot', 'a/kernel']);
+  const separable = { 's/depthwise_kernel:0': ones([3, 3, 2, 1]), 's/pointwise_kernel:0': ones([1, 1, 2, 4]) };
+  assert.equal(await read({ ...separable, 's/mask_1:0': ones([1, 1, 2, 4]), 's/mask:0': ones([3, 3, 2, 1]) }),
+    ['tfmot', 's/pointwise_kernel', 's/depthwise_kernel']);
+  const alike = { 'l/kernel:0': ones([2, 2]), 'l/recurrent_kernel:0': ones([2, 2]), 'l/mask:0': ones([2, 2]), 'l/mask_1:0': ones([2, 2]) };
+  assert.equal(await read(alike), ['tfmot', 'l/kernel', 'l/recurrent_kernel']);
+});
+
+test('masks and pruned weights by name, in safetensors and npz', async () => {
+  const bits = new Map<string, Tensor>([['a.weight', new Tensor('bool', [1, 0], [1, 2])], ['b.mask', new Tensor('uint8', [0, 1], [2])],
+    ['c.weight', float([0, 1], [2, 1])], ['d', new Tensor('int64', [0, 1], [1, 2])]]);
+  const weights = new Map<string, Tensor>([['a.weight', float([0.5, 0], [1, 2])], ['a.bias', float([0], [1])],
+    ['step', new Tensor('int64', [3], [])]]);
+  for (const [write, sorted] of [[writeNpz, false], [writeSafetensors, true]] as const) {
+    const masks = await readMasks(write(bits)), order = (list: unknown[]): unknown[] => (sorted ? [...list].sort() : list);
+    assert.is(masks.kind, 'masks');
+    assert.equal(order(shown(masks.masks)),
+      [['a.weight', [1, 2], '10'], ['b', [2], '01'], ['c.weight', [2, 1], '01'], ['d', [1, 2], '01']]);
+    const pruned = await readMasks(write(weights));
+    assert.equal([pruned.kind, shown(pruned.masks), [...pruned.weights.keys()], order([...pruned.skipped])],
+      ['weights', [['a.weight', [1, 2], '10']], ['a.weight'], ['a.bias', 'step']]);
+    assert.match(await refusal(() => readMasks(write(new Map([['a', float([0.5], [1])]])))), /^file: mask file: needs masks, or weights/);
+    const twice = new Map([['a', bits.get('d')!], ['a.mask', bits.get('d')!]]);
+    assert.match(await refusal(() => readMasks(write(twice))), /one mask a weight/);
+  }
+  const keras = await readMasks(compressed);
+  assert.equal([keras.kind, shown(keras.masks), keras.skipped], ['weights', [['dense/kernel:0', [2, 3], '010101']], ['conv.weight']]);
+});
+
+test('one matrix needs a name', async () => {
+  const graph = sketch({ conv: { dims: [2, 1, 1, 3], values: [1, 2, 3, 4, 5, 6] } }), smtx = text('2, 3, 2\n0 1 2\n0 2\n');
+  assert.match(await refusal(() => readMasks(smtx)), /^argument: mask file of one matrix: needs the name of its weight/);
+  const { kind, masks } = await readMasksFor(graph, smtx, { name: 'conv' });
+  assert.equal([kind, shown(masks)], ['matrix', [['conv.weight', [2, 1, 1, 3], '100001']]]);
+  const npy = await readMasksFor(graph, writeNpy(new Tensor('bool', [1, 1, 0, 0, 0, 1], [2, 1, 1, 3])), { name: 'conv' });
+  assert.equal(shown(npy.masks), [['conv.weight', [2, 1, 1, 3], '110001']]);
+  assert.match(await refusal(() => readMasksFor(graph, smtx, { name: 'fc' })), /^argument: .*needs masks of weights of this net.*\[fc\]/);
+});
+
+const networks = ['lenet-5-caffe', 'mobilenetv1', 'resnet20-cifar'] as const;
+for (const network of networks) {
+  test(`${network}: masks come back in every format`, async () => {
+    const graph = zooGraph(network), { masks } = prune(graph, { sparsity: 0.7 });
+    for (const format of ['safetensors', 'npz'] as const) {
+      const back = await readMasksFor(graph, writeMasks(masks, { sparsity: 0.7 }, { format }));
+      assert.equal([back.kind, back.unmatched, back.bare, [...back.masks.keys()]],
+        [format === 'npz' ? 'masks' : 'burin', [], [], [...masks.keys()]]);
+      for (const [weight, own] of masks) assert.ok(sameMask(back.masks.get(weight)!, own), weight);
+    }
+    const [weight, own] = [...masks][0], bytes = writeMasks(new Map([[weight, own]]), {}, { format: 'smtx', graph });
+    const back = await readMasksFor(graph, bytes, { name: weight });
+    assert.ok(sameMask(back.masks.get(weight)!, own), weight);
+  });
+}
+
+test('smtx holds O × I·KH·KW, whichever way the weight lies', async () => {
+  const values = [0, 1, 1, 0, 0, 1], rows = [[0, 1, 0], [1, 0, 1]];
+  for (const [op, dims] of [['MatMul', [3, 2]], ['ConvTranspose', [3, 2, 1, 1]]] as const) {
+    const graph = sketch({ a: { op, dims, values } }), masks = masksOf(graph), bytes = writeMasks(masks, {}, { format: 'smtx', graph });
+    const { cols, values: found } = readSmtx(bytes);
+    assert.equal([0, 1].map((row) => [...found.subarray(row * cols, (row + 1) * cols)]), rows);
+    assert.equal((await readMasksFor(graph, bytes, { name: 'a' })).masks, masks);
+  }
+  assert.throws(() => writeMasks(new Map(), {}, { format: 'smtx' }), /needs one mask, as the file holds one matrix, got 0/);
+  assert.throws(() => writeMasks(new Map(), {}, { format: 'h5' as MaskFormat }), /format: needs one of safetensors, npz, smtx, got 'h5'/);
+});
+
+test('npz of masks are bool arrays in the shape of the weights', async () => {
+  const arrays = await readNpz(writeMasks(new Map([['a', maskFrom([1, 0, 1], [3, 1])]]), {}, { format: 'npz' }));
+  assert.equal([...arrays], [['a', new Tensor('bool', [1, 0, 1], [3, 1])]]);
+});
+
+test('matrices come back from smtx, empty ones too', () => {
+  const matrices = fc.tuple(fc.nat(4), fc.nat(120)).chain(([rows, cols]) =>
+    fc.array(fc.integer({ min: 0, max: 1 }), { minLength: rows * cols, maxLength: rows * cols })
+      .map((values) => ({ rows, cols, values: Float32Array.from(values) })));
+  fc.assert(fc.property(matrices, (matrix) => assert.equal(readSmtx(writeSmtx(matrix)), matrix)), { seed: 5 });
+  const values = Float32Array.from({ length: 24 }, (_, i) => Number(i > 8));
+  assert.is(new TextDecoder().decode(writeSmtx({ rows: 2, cols: 12, values })),
+    '2, 12, 15\n0 3 15\n9 10 11 0 1 2 3 4 5 6 7 8 9 10 11\n');
+});
+
+test('a file of ours for another network says so', async () => {
+  const bytes = writeMasks(prune(zooGraph('lenet-5-caffe'), { sparsity: 0.5 }).masks), graph = zooGraph('lenet-300-100');
+  assert.match(await refusal(() => readMasksFor(graph, bytes)), /^shape: mask 'fc1.weight': needs a shape that fits fc1.weight/);
+});
+
+test.run();
