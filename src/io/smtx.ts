@@ -1,8 +1,37 @@
 import { expect } from '../expect.ts';
 import { countNonzero, type Matrix } from '../formats/index.ts';
-import { checkSize, textLines } from './text.ts';
+import { checkSize } from './text.ts';
 
 const where = 'smtx file';
+
+const SPACE = 32, COMMA = 44, ZERO = 48, PERCENT = 37, LINE_FEED = 10, RETURN = 13;
+const separates = (byte: number): boolean => byte <= SPACE || byte === COMMA;
+const ends = (byte: number): boolean => byte === LINE_FEED || byte === RETURN;
+
+/** The first byte at or behind `at` that is no separator and in no comment. */
+function skip(bytes: Uint8Array, at: number): number {
+  for (; at < bytes.length; at++) {
+    if (bytes[at] === PERCENT && (at === 0 || ends(bytes[at - 1]))) while (at < bytes.length && !ends(bytes[at])) at++;
+    else if (!separates(bytes[at])) break;
+  }
+  return at;
+}
+
+/** The numbers of the text, NaN for what is none. Byte by byte: the text of millions of them would take as many strings. */
+function numbersOf(bytes: Uint8Array): Float64Array {
+  // A number and what separates it from the next take two bytes.
+  const numbers = new Float64Array(Math.ceil((bytes.length + 1) / 2));
+  let count = 0;
+  for (let at = skip(bytes, 0); at < bytes.length; at = skip(bytes, at)) {
+    let number = 0;
+    for (; at < bytes.length && !separates(bytes[at]); at++) {
+      const digit = bytes[at] - ZERO;
+      number = digit >= 0 && digit <= 9 ? number * 10 + digit : NaN;
+    }
+    numbers[count++] = number;
+  }
+  return numbers.subarray(0, count);
+}
 
 /**
  * A matrix from the text of an `.smtx` file, which says where nonzeros are and not what they are: they become 1. Rows, columns and
@@ -11,8 +40,7 @@ const where = 'smtx file';
  * @throws BurinError `file` where it is damaged, `limit` for a matrix too large to be dense
  */
 export function readSmtx(bytes: Uint8Array): Matrix {
-  const text = textLines(bytes).filter((line) => !line.startsWith('%')).join(' ');
-  const numbers = Float64Array.from(text.split(/[\s,]+/).filter(Boolean), Number);
+  const numbers = numbersOf(bytes);
   const [rows, cols, nonzeros] = numbers;
   checkSize(rows, cols, where);
   const needs = 3 + rows + 1 + nonzeros;
