@@ -5,7 +5,7 @@ import { prunableLayers, type Layer } from '../graph/layers.ts';
 import type { Shape } from '../tensor.ts';
 import { arranged, layouts, sameArrangement, type Arrangement, type LayoutName } from './layouts.ts';
 import { someNames, type Masks } from './masks.ts';
-import { partsOf, sharedEnd, stemOf } from './names.ts';
+import { keyOf, sharedEnd, spellings, type Parts } from './names.ts';
 
 export interface MatchOptions {
   /**
@@ -43,7 +43,7 @@ interface Target {
   readonly stored: Shape;
   /** Absent for a constant that is no layer's weight, a bias. */
   readonly layer?: Layer;
-  readonly spellings: readonly (readonly string[])[];
+  readonly spellings: readonly Parts[];
 }
 
 type Fit = readonly [LayoutName, Arrangement];
@@ -56,18 +56,16 @@ interface Pair {
 }
 
 const DEFAULT_LAYOUTS: readonly LayoutName[] = ['stored', 'torch', 'keras'];
-const key = (parts: readonly string[]): string => parts.join('/');
 const shapeOf = (dims: Shape): string => `[${dims.join(', ')}]`;
-
-/** Both as they are and without their role, so that `fc` finds `fc.weight`. */
-const spellingsOf = (...names: readonly string[]): (readonly string[])[] =>
-  names.map(partsOf).flatMap((parts) => (stemOf(parts).length < parts.length ? [parts, stemOf(parts)] : [parts]));
 
 function targetsOf(graph: Graph): Target[] {
   const layers = new Map(prunableLayers(graph).map((layer) => [layer.weight, layer]));
-  return [...graph.constants].filter(([, { type }]) => type === 'float32').map(([name, { dims }]) => {
-    const layer = layers.get(name);
-    return { name, stored: dims, layer, spellings: layer ? spellingsOf(name, layer.name) : [partsOf(name)] };
+  const constants = [...graph.constants].filter(([, { type }]) => type === 'float32');
+  const spelled = spellings(constants.map(([name]) => [name, ...[layers.get(name)?.name ?? []].flat()]));
+  return constants.map(([name, { dims }], i) => {
+    const layer = layers.get(name), stored = dims;
+    // A bias keeps its role: it must not be taken for the weight of its layer.
+    return { name, stored, layer, spellings: layer ? spelled[i] : spelled[i].slice(0, 1) };
   });
 }
 
@@ -80,15 +78,16 @@ const grouped = <T>(entries: Iterable<readonly [string, T]>): Map<string, T[]> =
 /** Finds the targets a mask's name may mean, and how much of the name they share. */
 type Finder = (mask: string) => (readonly [Target, number])[];
 
-function findersOf(targets: readonly Target[]): Readonly<Record<Exclude<MatchedBy, 'told'>, Finder>> {
+function findersOf(targets: readonly Target[], masks: readonly string[]): Readonly<Record<Exclude<MatchedBy, 'told'>, Finder>> {
+  const written = spellings(masks.map((mask) => [mask])), asked = new Map(masks.map((mask, i) => [mask, written[i]]));
   const byName = new Map(targets.map((target) => [target.name, target]));
   const spelled = targets.flatMap((target) => target.spellings.map((parts) => ({ target, parts })));
-  const byKey = grouped(spelled.map(({ target, parts }) => [key(parts), target] as const));
+  const byKey = grouped(spelled.map(({ target, parts }) => [keyOf(parts), target] as const));
   const byEnd = grouped(spelled.map((one) => [one.parts[one.parts.length - 1] ?? '', one] as const));
   return {
     name: (mask) => (byName.has(mask) ? [[byName.get(mask)!, 1]] : []),
-    layer: (mask) => spellingsOf(mask).flatMap((parts) => (byKey.get(key(parts)) ?? []).map((target) => [target, 1] as const)),
-    end: (mask) => spellingsOf(mask).flatMap((parts) => (byEnd.get(parts[parts.length - 1] ?? '') ?? [])
+    layer: (mask) => asked.get(mask)!.flatMap((parts) => (byKey.get(keyOf(parts)) ?? []).map((target) => [target, 1] as const)),
+    end: (mask) => asked.get(mask)!.flatMap((parts) => (byEnd.get(parts[parts.length - 1] ?? '') ?? [])
       .map(({ target, parts: others }) => [target, sharedEnd(parts, others)] as const).filter(([, shared]) => shared > 0)),
   };
 }
@@ -145,7 +144,7 @@ interface Wish {
 function pairsOf(graph: Graph, masks: Masks, { allowed, names }: Wish): Pair[] {
   const targets = targetsOf(graph), pairs = new Map<string, Pair>(), taken = new Map<string, string>();
   const told: Finder = (mask) => (Object.hasOwn(names, mask) ? [[targetTold(targets, names[mask]), 1]] : []);
-  for (const [by, find] of Object.entries({ told, ...findersOf(targets) }) as [MatchedBy, Finder][]) {
+  for (const [by, find] of Object.entries({ told, ...findersOf(targets, [...masks.keys()]) }) as [MatchedBy, Finder][]) {
     const before = new Set(taken.keys());
     for (const [mask, { dims }] of masks) {
       if (pairs.has(mask)) continue;

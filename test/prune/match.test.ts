@@ -154,6 +154,29 @@ test('the layer of a node whose weight has another name', () => {
   assert.is(matches(graph, { 'model.head.fc.weight': [8, 6] }), 'model.head.fc.weight → onnx::MatMul_12 (end, torch)');
 });
 
+test('names of TensorFlow Lite: fused operators, dequantized weights', () => {
+  const own = (k: number): string => `m/bn_${k}/FusedBatchNormV3;m/depthwise_conv2d_${k}/depthwise;m/depthwise_conv2d_9/depthwise`;
+  const depthwise = layer([8, 1, 3, 3]), conv = layer([8, 4, 1, 1]);
+  const drawn = sketch({ [own(1)]: depthwise, [own(2)]: depthwise, 'm/conv2d/Conv2D_dequantize': conv });
+  // There a weight and its node have the same name.
+  const graph: Graph = {
+    ...drawn, nodes: drawn.nodes.map((node) => ({ ...node, inputs: ['x', node.name] })),
+    constants: new Map([...drawn.constants].map(([name, tensor]) => [name.slice(0, -'.weight'.length), tensor])),
+  };
+  const masks = {
+    'depthwise_conv2d_2/depthwise_kernel': [3, 3, 8, 1], 'conv2d/kernel': [1, 1, 4, 8], 'depthwise_conv2d_7/Kernel': [3, 3, 8, 1],
+  };
+  const grouped = { ...graph, nodes: graph.nodes.map((node) => ({ ...node, attrs: { group: node.name === own(2) ? 8 : 1 } })) };
+  assert.equal(matches(grouped, masks).split('; '), [
+    `depthwise_conv2d_2/depthwise_kernel → ${own(2)} (end, keras)`,
+    'conv2d/kernel → m/conv2d/Conv2D_dequantize (end, keras)', 'depthwise_conv2d_7/Kernel ?',
+  ]);
+  assert.is(matches(graph, { 'depthwise_conv2d_9/Kernel': [8, 1, 3, 3] }), 'depthwise_conv2d_9/Kernel ?');
+  const plain = sketch({ depthwise_conv2d_1: depthwise, depthwise_conv2d_3: depthwise });
+  assert.is(matches(plain, { [own(1)]: [8, 1, 3, 3], [own(2)]: [8, 1, 3, 3] }),
+    `${own(1)} → depthwise_conv2d_1.weight (end, stored); ${own(2)} ?`);
+});
+
 test('a square weight may lie two ways: an error, unless the name is the same, a layout is told, or other masks decide', () => {
   const graph = sketch({ a: layer([5, 5], 'Linear'), b: layer([5, 3], 'Linear') });
   assert.match(matches(graph, { a: [5, 5] }), /^argument: mask 'a' for a.weight \[5, 5\]: needs one layout .*got stored, torch, keras; /);
