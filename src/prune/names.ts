@@ -4,7 +4,7 @@
 export type Parts = readonly string[];
 
 /** What TensorFlow Model Optimization puts before the name of a layer that it wraps, and what TensorFlow Lite puts behind a tensor's. */
-const wrapper = /^prune_low_magnitude_(?=.)|(?<=.)_dequantize$/;
+const wrapper = /^prune_low_magnitude_(?=.)|_dequantize$/;
 /** The last part of a name where it says what a layer's tensor is, or what the layer does, and not which layer it is. */
 const reading = /^(ReadVariableOp|read)$/;
 const role = new RegExp(`^(${[
@@ -17,7 +17,7 @@ const fused = /\/(FusedBatchNorm\w*|batchnorm\/.*|BiasAdd|Relu\w*|[aA]dd\w*)$/;
 
 /** Parts of a name, without what repeats the part before it. */
 function partsOf(name: string): Parts {
-  const parts = name.replace(/:\d+$/, '').split(/[./:]+/).filter(Boolean).map((part) => part.replace(wrapper, ''));
+  const parts = name.replace(/:\d+$/, '').split(/[./:]+/).filter(Boolean).map((part) => part.replace(wrapper, '') || part);
   return parts.filter((part, i) => part !== parts[i - 1]);
 }
 
@@ -29,7 +29,7 @@ function stemOf(parts: Parts): Parts {
 
 /** The names of operators that were fused into one; of others the name itself. */
 function single(name: string): string[] {
-  const names = name.split(';').filter(Boolean), layers = names.filter((one) => !fused.test(one));
+  const names = [...new Set(name.split(';'))].filter(Boolean), layers = names.filter((one) => !fused.test(one));
   return layers.length > 0 ? layers : [name];
 }
 

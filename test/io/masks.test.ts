@@ -14,6 +14,7 @@ import { applyMasks, isKept, maskFrom, masksOf, prune, sameMask, type Mask, type
 import { sizeOf, Tensor, type Shape } from '../../src/tensor.ts';
 import { sketch } from '../prune/networks.ts';
 import { compressed, tfmot } from './npz-files.ts';
+import { torch } from './safetensors-files.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const bitsOf = (mask: Mask): string => Array.from({ length: sizeOf(mask.dims) }, (_, i) => Number(isKept(mask, i))).join('');
@@ -160,6 +161,12 @@ test('PyTorch: weight_orig and weight_mask, biases too; what is no mask is skipp
   const graph = sketch({ fc: { op: 'MatMul', dims: [3, 2], values: [1, 1, 1, 1, 1, 1] } });
   const { masks, unmatched } = await readMasksFor(graph, file);
   assert.equal([shown(masks), unmatched.map((one) => one.mask)], [[['fc.weight', [3, 2], '110100']], ['module.fc.bias']]);
+});
+
+test('PyTorch: a file of the reference implementation', async () => {
+  const { kind, masks, weights, skipped } = await readMasks(torch);
+  assert.equal([kind, shown(masks), skipped], ['torch', [['fc.weight', [2, 2], '1001']], ['fc.bias']]);
+  assert.equal([...weights.get('fc.weight')!.data], [1, 0, 0, 4]);
 });
 
 test('PyTorch: bool masks beside the masked weight, masks without weights', async () => {

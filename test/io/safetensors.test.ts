@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { BurinError } from '../../src/expect.ts';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.ts';
 import { dtypes, sizeOf, Tensor, type DType, type TensorData } from '../../src/tensor.ts';
+import { mixed } from './safetensors-files.ts';
 
 /** A file by the letter of the format: u64 length, header, data. */
 function file(header: string | Uint8Array, data: readonly number[] = [], length?: bigint): Uint8Array {
@@ -19,6 +20,12 @@ const entry = (dtype: string, shape: readonly unknown[], ...data_offsets: unknow
 const fileOf = (header: Record<string, unknown>, data: readonly number[] = []): Uint8Array => file(JSON.stringify(header), data);
 const valuesOf = (bytes: Uint8Array): unknown[] =>
   Array.from(readSafetensors(bytes).tensors, ([name, { type, dims, data }]) => [name, type, dims, Array.from(data as Uint8Array)]);
+
+test('reads what the reference implementation writes', () => {
+  assert.equal(valuesOf(mixed),
+    [['i', 'int64', [], [7n]], ['w', 'float32', [2, 3], [0, 1, 2, 3, 4, 5]], ['h', 'float32', [2], [1.5, -2]], ['b', 'bool', [2], [1, 0]]]);
+  assert.equal(readSafetensors(mixed).metadata, { format: 'np' });
+});
 
 test('reads the example of the format: one I32 [2, 2]', () => {
   // The bytes in the documentation of the Rust crate.

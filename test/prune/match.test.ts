@@ -144,6 +144,11 @@ test('a name that several weights have lists them', () => {
   assert.is(matches(graph, { conv: [4, 3, 3, 3] }, { names: { conv: 'b.conv.weight' } }), 'conv → b.conv.weight (told, stored)');
 });
 
+test('of several ends the longest is meant', () => {
+  const graph = sketch({ conv: layer([4, 3, 3, 3]), 'a.b.conv': layer([4, 3, 3, 3]) });
+  assert.is(matches(graph, { 'b.conv': [4, 3, 3, 3] }), 'b.conv → a.b.conv.weight (end, stored)');
+});
+
 test('the layer of a node whose weight has another name', () => {
   const { nodes: [node], constants, ...rest } = sketch({ x: layer([6, 8], 'MatMul') });
   const graph: Graph = {

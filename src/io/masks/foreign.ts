@@ -24,34 +24,66 @@ interface Found {
   readonly original?: string;
 }
 
+/** Arrays by what the masks beside them may call them. */
+interface Index {
+  readonly tensors: Tensors;
+  /** By their names without the `:0` that TensorFlow puts behind them. */
+  readonly plain: ReadonlyMap<string, string>;
+  /** The kernels in a folder of names, or in a folder of that; with a shape behind the folder, those of that shape. */
+  readonly kernels: ReadonlyMap<string, readonly string[]>;
+}
+
 interface Naming {
   /** What the array `name` masks, or undefined where it is no mask. */
-  readonly found: (name: string, tensors: Tensors) => Found | undefined;
+  readonly found: (name: string, index: Index) => Found | undefined;
   readonly layout: readonly LayoutName[];
 }
 
 const withoutIndex = (name: string): string => name.replace(/:\d+$/, '');
-const isKernel = (name: string): boolean => /kernel$/.test(withoutIndex(name));
+const isKernel = (name: string): boolean => /[kK]ernel$/.test(withoutIndex(name));
+const folderOf = (name: string): string => name.slice(0, name.lastIndexOf('/', name.length - 2) + 1);
+const shaped = (folder: string, { dims }: Tensor): string => `${folder} [${dims.join()}]`;
+
+function indexOf(tensors: Tensors): Index {
+  const kernels = new Map<string, string[]>();
+  const add = (key: string, name: string): void => {
+    const list = kernels.get(key);
+    if (list) list.push(name);
+    else kernels.set(key, [name]);
+  };
+  for (const [name, tensor] of tensors) {
+    if (!isKernel(name)) continue;
+    const folder = folderOf(name);
+    for (const one of new Set([folder, folderOf(folder)])) {
+      add(one, name);
+      add(shaped(one, tensor), name);
+    }
+  }
+  return { tensors, plain: new Map(Array.from(tensors.keys(), (name) => [withoutIndex(name), name])), kernels };
+}
 
 /** `layer.weight_mask` beside `layer.weight_orig` (torch.nn.utils.prune) or `layer.weight`. */
-function torchMask(name: string, tensors: Tensors): Found | undefined {
-  const weight = /^(.+)_mask$/.exec(name)?.[1];
-  return weight && { weight, original: [`${weight}_orig`, weight].find((one) => tensors.has(one)) } || undefined;
+function torchMask(name: string, { tensors }: Index): Found | undefined {
+  if (!name.endsWith('_mask')) return undefined;
+  const weight = name.slice(0, -'_mask'.length);
+  return { weight, original: [`${weight}_orig`, weight].find((one) => tensors.has(one)) };
 }
 
 /**
  * `layer/mask:0`, of a layer with several weights `layer/mask_1:0` too, beside `layer/kernel:0`; in later versions
  * `layer/kernel:0_mask:0`. Of several kernels the one of the same shape is meant, else the one at the same place.
  */
-function tfmotMask(name: string, tensors: Tensors): Found | undefined {
-  const named = /^(.*\/.+?)(?::\d+)?_mask(?::\d+)?$/.exec(name)?.[1];
-  if (named) return { weight: named, original: [...tensors.keys()].find((one) => withoutIndex(one) === named) };
-  const counted = /^(.*\/)mask(?:_(\d+))?(?::\d+)?$/.exec(name);
+function tfmotMask(name: string, { tensors, plain, kernels }: Index): Found | undefined {
+  const suffix = name.includes('/') ? /_mask(:\d+)?$/.exec(name) : null;
+  if (suffix) {
+    const weight = withoutIndex(name.slice(0, suffix.index));
+    return { weight, original: plain.get(weight) };
+  }
+  const counted = /\/mask(?:_(\d+))?(?::\d+)?$/.exec(name);
   if (!counted) return undefined;
-  const [, folder, place = '0'] = counted, { dims } = tensors.get(name)!;
-  const kernels = [...tensors.keys()].filter((one) => one.startsWith(folder) && isKernel(one));
-  const alike = kernels.filter((one) => sameShape(tensors.get(one)!.dims, dims));
-  const original = alike.length === 1 ? alike[0] : alike.find((one) => kernels.indexOf(one) === Number(place));
+  const folder = name.slice(0, counted.index + 1), alike = kernels.get(shaped(folder, tensors.get(name)!)) ?? [];
+  const placed = kernels.get(folder)?.[Number(counted[1] ?? 0)];
+  const original = alike.length === 1 ? alike[0] : placed;
   return { weight: withoutIndex(original ?? `${folder}kernel`), original };
 }
 
@@ -90,7 +122,8 @@ const isBookkeeping = (name: string): boolean => /(^|\/|_)(threshold|pruning_ste
  * all are.
  */
 function namedMasks(kind: 'tfmot' | 'torch', tensors: Tensors): ForeignMasks | undefined {
-  const { found, layout } = namings[kind], all = Array.from(tensors, ([name]) => ({ name, what: found(name, tensors) }));
+  const { found, layout } = namings[kind], index = indexOf(tensors);
+  const all = Array.from(tensors.keys(), (name) => ({ name, what: found(name, index) }));
   const onlyMasks = all.every(({ name, what }) => what || isBookkeeping(name)), used = new Set<string>();
   const masks = new Map<string, Mask>(), weights = new Map<string, Tensor<Float32Array>>();
   for (const { name, what } of all) {
@@ -110,7 +143,7 @@ function namedMasks(kind: 'tfmot' | 'torch', tensors: Tensors): ForeignMasks | u
 function plainMasks(tensors: Tensors): ForeignMasks | undefined {
   const all = [...tensors].filter(([, { dims }]) => dims.length > 0);
   if (all.length < tensors.size || all.some(([, tensor]) => otherThanBits(numbersOf(tensor)) !== undefined)) return undefined;
-  const masks = new Map(all.map(([name, tensor]) => [name.replace(/(?<=.)\.mask$/, ''), bitsOf(name, tensor)]));
+  const masks = new Map(all.map(([name, tensor]) => [name.replace(/(.)\.mask$/, '$1'), bitsOf(name, tensor)]));
   expect(masks.size === all.length, { kind: 'file', where: 'mask file', needs: 'one mask a weight', got: 'two of one' });
   return { kind: 'masks', masks, weights: new Map(), skipped: [] };
 }
