@@ -55,11 +55,8 @@ interface Entry {
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 const isCounts = (value: unknown): value is number[] => Array.isArray(value) && value.every(isCount);
 
-/** Whether bytes begin as a safetensors file does: a length that fits, then a brace. */
-export function looksLikeSafetensors(bytes: Uint8Array): boolean {
-  const length = headerLength(bytes);
-  return length !== undefined && length <= bytes.length - 8 && bytes[8] === '{'.charCodeAt(0);
-}
+/** Whether bytes begin as a safetensors file does: the brace of its header behind a length. */
+export const looksLikeSafetensors = (bytes: Uint8Array): boolean => bytes[8] === '{'.charCodeAt(0);
 
 function headerLength(bytes: Uint8Array): number | undefined {
   if (bytes.length < 9) return undefined;

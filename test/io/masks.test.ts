@@ -7,6 +7,7 @@ import { zooGraph } from '../../src/graph/zoo/index.ts';
 import { fnv64 } from '../../src/io/hash.ts';
 import { readMasks, readMasksFor, writeMasks, type MaskFormat } from '../../src/io/masks/index.ts';
 import { writeNpy } from '../../src/io/npy.ts';
+import { writeOnnx } from '../../src/io/onnx/index.ts';
 import { readNpz, writeNpz } from '../../src/io/npz.ts';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.ts';
 import { readSmtx, writeSmtx } from '../../src/io/smtx.ts';
@@ -130,7 +131,8 @@ test('no bytes are trusted: masks or a typed error, soon', async () => {
     await refusal(() => readMasks(bytes, { name: 'x' }));
     assert.ok(performance.now() - start < 1000);
   };
-  const files = [sample, tfmot, writeNpy(new Tensor('bool', [1, 0, 1])), text('2, 3, 2\n0 1 2\n0 2\n')];
+  const network = writeOnnx(sketch({ a: { dims: [1, 1, 1, 2], values: [0, 1] } }));
+  const files = [sample, tfmot, network, writeNpy(new Tensor('bool', [1, 0, 1])), text('2, 3, 2\n0 1 2\n0 2\n')];
   const change = fc.record({ at: fc.nat(2000), byte: fc.nat(255) });
   await fc.assert(fc.asyncProperty(fc.constantFrom(...files), fc.array(change, { minLength: 1, maxLength: 5 }), fc.option(fc.nat(2000)),
     async (file, changes, cut) => {
@@ -139,7 +141,7 @@ test('no bytes are trusted: masks or a typed error, soon', async () => {
       await survives(bytes);
     }), { seed: 2, numRuns: 2000 });
   await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), survives), { seed: 3, numRuns: 300 });
-  assert.match(await refusal(() => readMasks(new Uint8Array(0))), /^file: mask file: needs a file of safetensors, npz, npy, smtx/);
+  assert.match(await refusal(() => readMasks(new Uint8Array(0))), /^file: mask file: needs a file of safetensors, npz, npy, smtx, ONNX/);
   assert.match(await refusal(() => readMasks('a.npz' as unknown as Uint8Array)), /^argument: readMasks: needs the bytes of a file/);
 });
 
@@ -239,6 +241,17 @@ test('one matrix needs a name', async () => {
   const npy = await readMasksFor(graph, writeNpy(new Tensor('bool', [1, 1, 0, 0, 0, 1], [2, 1, 1, 3])), { name: 'conv' });
   assert.equal(shown(npy.masks), [['conv.weight', [2, 1, 1, 3], '110001']]);
   assert.match(await refusal(() => readMasksFor(graph, smtx, { name: 'fc' })), /^argument: .*needs masks of weights of this net.*\[fc\]/);
+});
+
+test('a pruned network is a file of masks', async () => {
+  const graph = zooGraph('lenet-5-caffe');
+  const { graph: pruned, masks } = prune(graph, { sparsity: 0.9, granularity: 'kernel', exclude: ['fc*'] });
+  for (const sparse of [false, true]) {
+    const back = await readMasksFor(graph, writeOnnx(pruned, { sparse }));
+    assert.equal([back.kind, back.unmatched, back.bare], ['network', [], []]);
+    for (const [weight, own] of masks) assert.ok(sameMask(back.masks.get(weight)!, own), weight);
+    assert.equal(applyMasks(graph, back.masks).constants.get('conv2.weight'), pruned.constants.get('conv2.weight'));
+  }
 });
 
 const networks = ['lenet-5-caffe', 'mobilenetv1', 'resnet20-cifar'] as const;

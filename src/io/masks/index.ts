@@ -2,9 +2,10 @@ import { expect, fail, show } from '../../expect.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { LayoutName } from '../../prune/layouts.ts';
 import { maskFrom, type Mask } from '../../prune/mask.ts';
-import type { Masks } from '../../prune/masks.ts';
+import { masksOf, type Masks } from '../../prune/masks.ts';
 import { matchMasks, type MatchedMasks, type MatchOptions } from '../../prune/match.ts';
 import { numbersOf, type Tensor } from '../../tensor.ts';
+import { looksLikeModel, readModel } from '../index.ts';
 import { readNpy } from '../npy.ts';
 import { readNpz } from '../npz.ts';
 import { looksLikeSafetensors, readSafetensors } from '../safetensors.ts';
@@ -26,13 +27,13 @@ export interface ReadMasksOptions {
 export interface MaskFile {
   /**
    * What the file was taken for: masks of ours; PyTorch's pruning; TensorFlow Model Optimization; masks by name; pruned weights by name,
-   * where zeros were dropped; one matrix.
+   * where zeros were dropped; one matrix; a pruned network.
    */
-  readonly kind: 'burin' | 'torch' | 'tfmot' | 'masks' | 'weights' | 'matrix';
+  readonly kind: 'burin' | 'torch' | 'tfmot' | 'masks' | 'weights' | 'matrix' | 'network';
   readonly masks: Masks;
   /** How the masks were made, where a file of ours says it. */
   readonly how: Json;
-  /** Masked weights, where the file holds them. */
+  /** Masked weights, where the file holds them. They may be views of its bytes. */
   readonly weights: ReadonlyMap<string, Tensor<Float32Array>>;
   /** How the masks lie, where the kind of file tells, for `matchMasks`. */
   readonly layout?: readonly LayoutName[];
@@ -69,6 +70,12 @@ function smtxMask(bytes: Uint8Array, name: string | undefined): MaskFile {
   return oneMask(maskFrom(values, [rows, cols]), name);
 }
 
+async function networkMasks(bytes: Uint8Array): Promise<MaskFile> {
+  const graph = await readModel(bytes), masks = masksOf(graph);
+  const weights = new Map(Array.from(masks.keys(), (name) => [name, graph.constants.get(name) as Tensor<Float32Array>]));
+  return { ...bare, kind: 'network', masks, weights };
+}
+
 interface Kind {
   readonly looksSo: (bytes: Uint8Array) => boolean;
   readonly read: (bytes: Uint8Array, options: ReadMasksOptions) => MaskFile | Promise<MaskFile>;
@@ -82,13 +89,14 @@ const kinds: Readonly<Record<string, Kind>> = {
   npz: { looksSo: looksLikeZip, read: npzMasks },
   npy: { looksSo: beginsWith(/^\x93NUMPY/), read: (bytes, { name }) => npyMask(bytes, name) },
   smtx: { looksSo: beginsWith(/^\s*(%|\d+[\s,])/), read: (bytes, { name }) => smtxMask(bytes, name) },
+  'ONNX or TFLite': { looksSo: looksLikeModel, read: networkMasks },
 };
 
 /**
  * The masks of a file, whichever tool wrote it: our own, safetensors of PyTorch's pruning (`weight_orig`, `weight_mask`) or of masks or
  * pruned weights by name, `.npz` of TensorFlow Model Optimization (`mask:0` beside `kernel:0`) or of masks or pruned weights by name,
- * `.npy` and `.smtx` of one mask. The kind is told by the content. Names and layouts are the tool's: `matchMasks` brings them in line
- * with a network, and `readMasksFor` does both.
+ * `.npy` and `.smtx` of one mask; or an ONNX or TFLite network that was pruned. The kind is told by the content. Names and layouts are
+ * the tool's: `matchMasks` brings them in line with a network, and `readMasksFor` does both.
  * @throws BurinError `file` for bytes that are none of these or damaged (a hash that does not fit), `unsupported` for types and
  * versions we do not read, `argument` where one mask needs a name, `limit` for files too large
  */
