@@ -5,6 +5,11 @@ export type { Graph, Node, ValueInfo } from './graph/graph.ts';
 export { evaluate } from './graph/evaluate.ts';
 export { zoo, zooGraph } from './graph/zoo/index.ts';
 export { readModel, writeModel } from './io/index.ts';
+export {
+  readMasks, readMasksFor, writeMasks, type MaskFile, type MaskFormat, type MasksFor, type ReadMasksOptions, type WriteMasksOptions,
+} from './io/masks/index.ts';
+export { readNpz, writeNpz } from './io/npz.ts';
+export { readSafetensors, writeSafetensors, type Safetensors } from './io/safetensors.ts';
 export { formats, pack, unpack, type Block, type Layout, type Matrix, type Packed } from './formats/index.ts';
 export { convert, fromCoo, fromCsr, toCsr, transpose, type CooArrays, type CsrArrays, type Target } from './formats/convert.ts';
 export { createProducts, type Bounds, type Products, type ProductWeight, type WeightOptions } from './runtime/products.ts';

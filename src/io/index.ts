@@ -7,6 +7,9 @@ const TFLITE_MARK = 'TFL3';
 
 const looksLikeTflite = (bytes: Uint8Array): boolean => bytes.length >= 8 && String.fromCharCode(...bytes.subarray(4, 8)) === TFLITE_MARK;
 
+/** Whether bytes begin as those of a model: the mark of TFLite, or the first field of an ONNX file, its version. */
+export const looksLikeModel = (bytes: Uint8Array): boolean => looksLikeTflite(bytes) || bytes[0] === 0x08;
+
 /**
  * A model file as a graph. The kind of file is told by its content; its reader is loaded only then.
  * @throws BurinError `file` for bytes that are neither ONNX nor TFLite

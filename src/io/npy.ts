@@ -1,5 +1,7 @@
-import { expect, fail, show } from '../expect.ts';
+import { expect, show } from '../expect.ts';
+import { permuteTensor } from '../graph/permute.ts';
 import { bytesOf, dtypes, sizeOf, Tensor, type DType, type Shape, type TensorData } from '../tensor.ts';
+import { widenHalf } from './bytes.ts';
 
 /** Element types by NumPy's names; all little-endian. */
 const descriptions = {
@@ -12,9 +14,15 @@ const where = 'npy file';
 /** The data begins at a multiple of this, as NumPy writes it. */
 const alignment = 64;
 
+/** float16, which is widened when read. */
+const half = '<f2';
+
 interface Header {
   readonly type: DType;
+  readonly half: boolean;
   readonly dims: Shape;
+  /** The first index runs fastest. */
+  readonly fortran: boolean;
   /** Where the data begins, in bytes. */
   readonly start: number;
 }
@@ -34,25 +42,29 @@ function readHeader(bytes: Uint8Array): Header {
   const { text, start } = headerText(bytes);
   const description = /'descr':\s*'([^']*)'/.exec(text)?.[1] ?? '';
   const shape = /'shape':\s*\(([\d,\s]*)\)/.exec(text)?.[1];
-  const type = Object.hasOwn(descriptions, description) ? descriptions[description as keyof typeof descriptions] : undefined;
+  const types: Readonly<Record<string, DType>> = { ...descriptions, [half]: 'float32' };
   expect(shape !== undefined, { kind: 'file', where, needs: 'a shape in its header', got: show(text.trim()) });
-  const types = Object.keys(descriptions).join(' ');
-  if (!type) return fail({ kind: 'unsupported', where, needs: `elements of ${types}`, got: show(description) });
-  expect(!/'fortran_order':\s*True/.test(text), {
-    kind: 'unsupported', where, needs: 'rows in C order', got: 'Fortran order', remedy: 'save numpy.ascontiguousarray(x)',
+  expect(Object.hasOwn(types, description), {
+    kind: 'unsupported', where, needs: `elements of ${Object.keys(types).join(' ')}`, got: show(description),
   });
-  return { type, dims: shape.split(',').map((dim) => dim.trim()).filter((dim) => dim !== '').map(Number), start };
+  const dims = shape.split(',').map((dim) => dim.trim()).filter((dim) => dim !== '').map(Number);
+  const fortran = /'fortran_order':\s*True/.test(text) && dims.length > 1;
+  return { type: types[description], half: description === half, dims, fortran, start };
 }
 
 /**
- * A tensor from the bytes of a NumPy `.npy` file.
- * @throws BurinError `file` where they are damaged, `unsupported` for other types or orders
+ * A tensor from the bytes of a NumPy `.npy` file. float16 is widened; Fortran order is turned into C order.
+ * @throws BurinError `file` where they are damaged, `unsupported` for other types
  */
 export function readNpy(bytes: Uint8Array): Tensor {
-  const { type, dims, start } = readHeader(bytes);
-  const [have, needs] = [bytes.length - start, sizeOf(dims) * bytesOf(type)];
+  const { type, half, dims, fortran, start } = readHeader(bytes);
+  const [have, needs] = [bytes.length - start, sizeOf(dims) * (half ? 2 : bytesOf(type))];
   expect(have === needs, { kind: 'file', where: `${where} [${dims}] ${type}`, needs: `${needs} bytes of data`, got: `${have}` });
-  return new Tensor(type, new dtypes[type](bytes.slice(start).buffer as ArrayBuffer) as TensorData, dims);
+  const stored = bytes.slice(start).buffer as ArrayBuffer;
+  const data = half ? widenHalf(new Uint16Array(stored)) : new dtypes[type](stored) as TensorData;
+  if (!fortran) return new Tensor(type, data, dims);
+  const last = dims.length - 1;
+  return permuteTensor(new Tensor(type, data, dims.map((_, i) => dims[last - i])), dims.map((_, i) => last - i));
 }
 
 /** The bytes of a NumPy `.npy` file, version 1. */

@@ -14,7 +14,7 @@ export interface MaskStatistics {
   readonly sparsity: number;
 }
 
-/** A mask from one value a weight; nonzero = kept. */
+/** A mask from one value a weight; nonzero (NaN too) = kept. @throws BurinError `shape` for another number of values */
 export function maskFrom(kept: ArrayLike<number>, dims: Shape): Mask {
   const size = sizeOf(dims);
   expect(kept.length === size, { kind: 'shape', where: `mask [${dims.join(', ')}]`, needs: `${size} values`, got: `${kept.length}` });
@@ -36,7 +36,14 @@ export function isKept(mask: Mask, index: number): boolean {
   return ((mask.bits[index >> 3] >> (index & 7)) & 1) === 1;
 }
 
-/** A new tensor with zeros where the mask drops. */
+/** One byte a weight, 1 = kept. */
+export function unpackMask({ dims, bits }: Mask): Uint8Array {
+  const kept = new Uint8Array(sizeOf(dims));
+  for (let i = 0; i < kept.length; i++) kept[i] = (bits[i >> 3] >> (i & 7)) & 1;
+  return kept;
+}
+
+/** A new tensor with zeros where the mask drops. @throws BurinError `shape` where it has another shape */
 export function applyMask(mask: Mask, tensor: Tensor<Float32Array>): Tensor<Float32Array> {
   expect(sameShape(mask.dims, tensor.dims), {
     kind: 'shape', where: `mask [${mask.dims.join(', ')}]`, needs: 'a tensor of the same shape', got: `[${tensor.dims.join(', ')}]`,
@@ -57,12 +64,12 @@ export function invert(mask: Mask): Mask {
 export function statistics(mask: Mask): MaskStatistics {
   const total = sizeOf(mask.dims);
   let kept = 0;
-  for (const byte of mask.bits) kept += ones(byte);
+  for (let i = 0; i < mask.bits.length; i++) kept += countOnes(mask.bits[i]);
   return { total, kept, sparsity: total === 0 ? 0 : 1 - kept / total };
 }
 
-/** Bits set in a byte: sums of neighbouring 1, 2 and 4 bits. */
-function ones(byte: number): number {
+/** Bits set among the lowest eight: sums of neighbouring 1, 2 and 4 bits. */
+export function countOnes(byte: number): number {
   const pairs = (byte & 0x55) + ((byte >> 1) & 0x55);
   const nibbles = (pairs & 0x33) + ((pairs >> 2) & 0x33);
   return (nibbles & 0x0f) + (nibbles >> 4);

@@ -1,0 +1,55 @@
+import { fail, show } from '../expect.ts';
+
+const QUOTE = 34, BACKSLASH = 92, OPEN = 123, CLOSE = 125, OPEN_LIST = 91, CLOSE_LIST = 93, COLON = 58;
+
+/** Where the string that begins at `start` ends, past its quote. The text is valid JSON. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
+  return at + 1;
+}
+
+/** Levels of objects and lists inside each other that we read: whoever walks what was read needs no fear for its stack. */
+const MOST_DEEP = 128;
+
+/** What is wrong with this valid JSON text: it is too deep, or an object has a key twice. */
+function faultOf(text: string): string | undefined {
+  const open: (Set<string> | null)[] = [];
+  let last = '';
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      const end = endOfString(text, at);
+      last = text.slice(at, end);
+      at = end - 1;
+    } else if (code === OPEN || code === OPEN_LIST) {
+      if (open.push(code === OPEN ? new Set() : null) > MOST_DEEP) return 'more levels';
+    } else if (code === CLOSE || code === CLOSE_LIST) open.pop();
+    else if (code === COLON) {
+      const keys = open[open.length - 1]!, key = JSON.parse(last) as string;
+      if (keys.has(key)) return `${show(key)} twice`;
+      keys.add(key);
+    }
+  }
+  return undefined;
+}
+
+/**
+ * What a JSON text says.
+ * @throws BurinError `file` where it is not JSON, an object has a key twice (of which others see only one), or it is too deep
+ */
+export function parseJson(text: string, where: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    return fail({ kind: 'file', where, needs: 'JSON', got: show(cause), cause });
+  }
+  const fault = faultOf(text);
+  if (fault !== undefined) fail({ kind: 'file', where, needs: `every key once and at most ${MOST_DEEP} levels`, got: fault });
+  return value;
+}
+
+/** An object that is no list. */
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,0 +1,58 @@
+import { expect, lookUp, show } from '../../expect.ts';
+import type { Matrix } from '../../formats/index.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { prunableLayers, type Layer } from '../../graph/layers.ts';
+import { arranged } from '../../prune/layouts.ts';
+import { unpackMask, type Mask } from '../../prune/mask.ts';
+import type { Masks } from '../../prune/masks.ts';
+import { sizeOf, Tensor } from '../../tensor.ts';
+import { writeNpz } from '../npz.ts';
+import { writeSmtx } from '../smtx.ts';
+import { writeMaskFile } from './file.ts';
+
+export interface WriteMasksOptions {
+  /** Default safetensors, the one format that says how the masks were made and notices damage. */
+  readonly format?: MaskFormat;
+  /** The network, which smtx needs for weights that are stored as [I, O]. */
+  readonly graph?: Graph;
+}
+
+/** O × I/g·window, from the stored order. */
+function matrixOf(mask: Mask, layer: Layer | undefined): Matrix {
+  const rows = layer?.dims[0] ?? mask.dims[0] ?? 1, cols = rows === 0 ? 0 : sizeOf(mask.dims) / rows;
+  if (layer?.orientation !== 'iohw') return { rows, cols, values: Float32Array.from(unpackMask(mask)) };
+  const { groups, dims: [O, I, height, width] } = layer, view = [groups, I, O / groups, height * width];
+  return { rows, cols, values: Float32Array.from(unpackMask(arranged(mask, { view, perm: [0, 2, 1, 3] }, [rows, cols]))) };
+}
+
+function smtxOf(masks: Masks, graph: Graph | undefined): Uint8Array {
+  expect(masks.size === 1, {
+    kind: 'argument', where: 'writeMasks, smtx', needs: 'one mask, as the file holds one matrix', got: `${masks.size}`,
+  });
+  const [[name, mask]] = masks;
+  return writeSmtx(matrixOf(mask, graph && prunableLayers(graph).find(({ weight }) => weight === name)));
+}
+
+/** How masks can be written. */
+const writers = {
+  safetensors: writeMaskFile,
+  /** A bool array a mask, by the name of the weight, for numpy.load. */
+  npz: (masks) => writeNpz(new Map(Array.from(masks, ([name, mask]) => [name, new Tensor('bool', unpackMask(mask), mask.dims)]))),
+  /** One layer as the matrix O × I·KH·KW. */
+  smtx: (masks, _how, graph) => smtxOf(masks, graph),
+} satisfies Record<string, (masks: Masks, how: unknown, graph?: Graph) => Uint8Array>;
+
+export type MaskFormat = keyof typeof writers;
+
+/** Names of the formats, for help. */
+export const maskFormats = Object.keys(writers) as MaskFormat[];
+
+/**
+ * The bytes of a file of masks. As safetensors (the default) one bit a weight with hashes and with `how`, which may be the options of
+ * `prune` or anything else that JSON can hold (Infinity and functions become words); `readMasks` gives both back.
+ * @throws BurinError `argument` for what are no masks, an unknown format, several masks for smtx; `limit` for files too large
+ */
+export function writeMasks(masks: Masks, how: unknown = {}, options: WriteMasksOptions = {}): Uint8Array {
+  expect(masks instanceof Map, { kind: 'argument', where: 'writeMasks', needs: 'a Map of masks by weight name', got: show(masks) });
+  return lookUp(writers, options.format ?? 'safetensors', 'option format')(masks, how, options.graph);
+}
