@@ -57,8 +57,11 @@ export function expect(condition: unknown, problem: Problem): asserts condition 
 /** Elements of a list that an error message shows. */
 const MOST_SHOWN = 12;
 
-/** As `String`, also of objects that have no prototype to be named by. */
-const plain = (value: unknown): string => (Object(value) === value && !('toString' in (value as object)) ? '[object]' : String(value));
+/** As `String`, also of objects without a `toString` that is a function. */
+function plain(value: unknown): string {
+  const named = Object(value) !== value || typeof (value as { toString?: unknown }).toString === 'function';
+  return named ? String(value) : '[object]';
+}
 
 /** A value, shortened for an error message. */
 export function show(value: unknown): string {

@@ -3,7 +3,7 @@ import type { PruneOptions } from './options.ts';
 import type { KeepOf, Scope } from './scopes.ts';
 import { schedules, type Schedule } from './schedules.ts';
 import { specOf, type ScheduleChoice, type ScheduleSpec } from './timeline.ts';
-import type { Masks } from './weights.ts';
+import type { Masks } from './masks.ts';
 
 /** Something that can be run as it stands and is hardly what was meant. */
 export interface LintWarning {

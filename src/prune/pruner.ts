@@ -4,6 +4,7 @@ import type { Graph } from '../graph/graph.ts';
 import { prunableLayers, type Layer } from '../graph/layers.ts';
 import { roundHalfEven } from '../graph/ops/unary.ts';
 import { sameShape, sizeOf, Tensor } from '../tensor.ts';
+import { andMasks, sameMask } from './algebra.ts';
 import { chooseLayers, namesOf } from './choose.ts';
 import { extentsOf } from './granularities.ts';
 import { gridOf } from './groups.ts';
@@ -15,7 +16,8 @@ import { aimOf, keepOfScope, scheduleOf, type LintWarning, type PrunerOptions } 
 import { scopeRule } from './scopes.ts';
 import { criterionOf, evidenceOf, needsOf, type PrunerState } from './state.ts';
 import { covers, dueAt, numbersOf, tablesOf, targetAt, timelineOf, type ScheduleSpec, type Timeline } from './timeline.ts';
-import { maskWeights, entriesOf, maskInPlace, valuesOf, withWeights, type Masks, type Weights } from './weights.ts';
+import type { Masks } from './masks.ts';
+import { maskWeights, entriesOf, maskInPlace, valuesOf, withWeights, type Weights } from './weights.ts';
 
 export interface PrunerStep {
   readonly t: number;
@@ -268,12 +270,12 @@ function both(before: Masks, now: Masks): Masks {
   const out = new Map(before);
   for (const [name, mask] of now) {
     const old = before.get(name);
-    out.set(name, old ? { ...mask, bits: mask.bits.map((byte, i) => byte & old.bits[i]) } : mask);
+    out.set(name, old ? andMasks(mask, old) : mask);
   }
   return out;
 }
 
 function sameMasks(a: Masks, b: Masks): boolean {
-  const same = (mask: Mask, other?: Mask): boolean => other !== undefined && mask.bits.every((byte, i) => byte === other.bits[i]);
+  const same = (mask: Mask, other?: Mask): boolean => other !== undefined && sameMask(mask, other);
   return a.size === b.size && [...a].every(([name, mask]) => same(mask, b.get(name)));
 }

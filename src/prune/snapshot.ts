@@ -3,7 +3,8 @@ import type { Graph } from '../graph/graph.ts';
 import { prunableLayers } from '../graph/layers.ts';
 import { randomFrom, type Random } from '../random.ts';
 import { Tensor } from '../tensor.ts';
-import { withWeights, type Masks } from './weights.ts';
+import type { Masks } from './masks.ts';
+import { withWeights } from './weights.ts';
 
 /** The float32 constants of a model at one moment: weights, biases, statistics of normalisations. */
 export type Snapshot = ReadonlyMap<string, Tensor<Float32Array>>;

@@ -2,7 +2,8 @@ import { expect, show } from '../expect.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { LintWarning } from './pruner-options.ts';
 import type { PrunerState } from './state.ts';
-import { countUnmasked, valuesOf, withWeights, type Masks, type Weights } from './weights.ts';
+import type { Masks } from './masks.ts';
+import { countUnmasked, valuesOf, withWeights, type Weights } from './weights.ts';
 
 /** What a call of `train` is for. */
 export interface TrainStep {

@@ -2,14 +2,13 @@ import { expect, fail, show } from '../expect.ts';
 import type { Graph } from '../graph/graph.ts';
 import { sameShape, Tensor, type Shape, type TensorLike } from '../tensor.ts';
 import type { Mask } from './mask.ts';
+import type { Masks } from './masks.ts';
 
 /** Values of one weight in the stored order of the model's tensor: an array, or anybody's float32 tensor. */
 export type WeightValues = Float32Array | TensorLike;
 
 /** Weights by the names they have among the model's constants, `fc1.weight`. */
 export type Weights = ReadonlyMap<string, WeightValues> | Readonly<Record<string, WeightValues>>;
-
-export type Masks = ReadonlyMap<string, Mask>;
 
 export function entriesOf<T>(weights: ReadonlyMap<string, T> | Readonly<Record<string, T>>, where: string): [string, T][] {
   if (typeof weights !== 'object' || weights === null || Array.isArray(weights) || ArrayBuffer.isView(weights)) {
