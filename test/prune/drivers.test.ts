@@ -4,7 +4,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import {
   drivers, fromZeros, isKept, maskWeights, snapshot, statistics, type Mask, type Round, type Run, type Trained, type TrainStep,
 } from '../../src/prune/index.ts';
-import type { Masks } from '../../src/prune/weights.ts';
+import type { Masks } from '../../src/prune/index.ts';
 import type { Tensor } from '../../src/tensor.ts';
 import { accuracyOf, gradientsOf, held, network, parametersOf, trainer, training, type Metrics } from './trainer.ts';
 

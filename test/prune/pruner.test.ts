@@ -7,7 +7,7 @@ import { zooGraph } from '../../src/graph/zoo/index.ts';
 import {
   criteria, isKept, maskFrom, Pruner, prune, sparsityAt, statistics, type Mask, type PrunerState, type Weights,
 } from '../../src/prune/index.ts';
-import type { Masks } from '../../src/prune/weights.ts';
+import type { Masks } from '../../src/prune/index.ts';
 import { randomFrom } from '../../src/random.ts';
 import { sizeOf, Tensor } from '../../src/tensor.ts';
 import { counting, sketch } from './networks.ts';

@@ -1,6 +1,6 @@
 import type { Graph } from '../../src/graph/graph.ts';
 import { maskWeights, type Trained, type TrainStep } from '../../src/prune/index.ts';
-import type { Masks } from '../../src/prune/weights.ts';
+import type { Masks } from '../../src/prune/index.ts';
 import { randomFrom, type Random } from '../../src/random.ts';
 import { Tensor } from '../../src/tensor.ts';
 
