@@ -24,10 +24,23 @@ export function inFile<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof BurinError)) throw error;
-    const { kind, where, needs, got, remedy } = error;
-    return fail({ kind, where: `${path}: ${where}`, needs, got, remedy, cause: error });
+    return named(path, error);
   }
+}
+
+/** As {@link inFile}, of what takes its time. */
+export async function inFileAsync<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    return named(path, error);
+  }
+}
+
+function named(path: string, error: unknown): never {
+  if (!(error instanceof BurinError)) throw error;
+  const { kind, where, needs, got, remedy } = error;
+  return fail({ kind, where: `${path}: ${where}`, needs, got, remedy, cause: error });
 }
 
 /** Writes a file, or says what is in the way. */

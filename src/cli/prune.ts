@@ -2,8 +2,9 @@ import type { Graph } from '../graph/graph.ts';
 import { count, percent, several } from '../measure/words.ts';
 import { UsageError, type Command } from './command.ts';
 import { expectFolders, write } from './files.ts';
+import { saveMasks } from './masks.ts';
 import { loadModel, modelChoices, modelOptions } from './model.ts';
-import { prunedBy, pruningChoices, pruningFrom, pruningOptions, weightsOf } from './pruning.ts';
+import { isAsked, prunedBy, pruningChoices, pruningFrom, pruningOptions, weightsOf } from './pruning.ts';
 
 /** `12.3 k of 45.6 k weights in 7 layers are left (27 %)` */
 function summaryOf(graph: Graph): string {
@@ -18,24 +19,28 @@ export const command: Command = {
     ...modelOptions,
     output: { type: 'string', short: 'o', value: 'FILE', about: 'the ONNX file to write' },
     'sparse-initializers': { type: 'boolean', about: 'store only the kept weights where that is smaller' },
+    'save-masks': { type: 'string', value: 'FILE', about: 'write the masks: .safetensors says how they were made; .npz; .smtx of one layer' },
   },
   examples: [
     ['burin prune model.onnx --sparsity 0.9 -o pruned.onnx', 'drop nine weights of ten in every layer'],
     ['burin prune model.tflite --scope 2:4 -o pruned.onnx --sparse-initializers', 'two kept of four, stored packed'],
+    ['burin prune model.onnx --sparsity 0.8 --allocation erk --save-masks m.safetensors -o p.onnx', 'more of the large layers'],
+    ['burin prune model.onnx --criterion wanda --scope row --calibration x.npz --sparsity 0.5 -o p.onnx', 'by what inputs carry'],
+    ['burin prune model.onnx --mask torch.safetensors -o p.onnx', 'by the masks of another tool'],
   ],
   choices: async () => ({ ...(await modelChoices()), ...(await pruningChoices()) }),
   run: async (args, io) => {
     const spec = args.only('MODEL');
-    const { manner, sparsity } = await pruningFrom(args);
-    const output = args.text('output');
-    if (sparsity === undefined) throw new UsageError('needs --sparsity (or --scope N:M)');
+    const plan = await pruningFrom(args), output = args.text('output'), saved = args.text('save-masks');
+    if (!isAsked(plan)) throw new UsageError('needs --sparsity (or --scope N:M, or --mask FILE)');
     if (!output) throw new UsageError('needs -o FILE');
-    await expectFolders([output]);
-    const { graph } = await loadModel(spec, manner.seed);
+    await expectFolders([output, saved]);
+    const { graph } = await loadModel(spec, plan.manner.seed);
     const { writeOnnx } = await import('../io/onnx/index.ts');
-    const pruned = await prunedBy(graph, manner, { sparsity, io });
-    const bytes = writeOnnx(pruned, { sparse: args.has('sparse-initializers') });
+    const pruned = await prunedBy(graph, plan, io);
+    const bytes = writeOnnx(pruned.graph, { sparse: args.has('sparse-initializers') });
     await write(output, bytes);
-    io.out(`${summaryOf(pruned)}\n${output}: ${count(bytes.length)}B\n`);
+    if (saved) await saveMasks(saved, pruned.masks, { graph, how: pruned.how });
+    io.out(`${summaryOf(pruned.graph)}\n${output}: ${count(bytes.length)}B\n`);
   },
 };

@@ -1,7 +1,9 @@
 import type { Graph } from '../graph/graph.ts';
 import { prunableLayers } from '../graph/layers.ts';
-import type { PruneOptions, Scope } from '../prune/index.ts';
+import type { Evidence, Masks, PruneOptions, Scope } from '../prune/index.ts';
 import { UsageError, numberFrom, splitName, type Arguments, type Io, type Options } from './command.ts';
+import { evidenceFrom, evidenceOptions } from './evidence.ts';
+import { maskFrom, maskOptions, maskedBy, type MaskSource } from './masks.ts';
 
 /** How to prune; the same for every command that does. */
 export const pruningOptions = {
@@ -14,6 +16,8 @@ export const pruningOptions = {
   floor: { type: 'string', value: '0…1', about: 'fraction of its groups that every layer keeps at least; 0 if absent' },
   layers: { type: 'string', value: 'NAME,…', about: 'prune these layers only; * stands for anything' },
   exclude: { type: 'string', value: 'NAME,…', about: 'leave these layers as they are' },
+  ...evidenceOptions,
+  ...maskOptions,
   strict: { type: 'boolean', about: 'fail where a layer cannot be pruned as asked, instead of leaving it as it was with a note' },
 } satisfies Options;
 
@@ -22,9 +26,15 @@ export type Manner = Omit<PruneOptions, 'sparsity' | 'scope'> & { readonly scope
 
 export interface PruningPlan {
   readonly manner: Manner;
-  /** Absent: nothing is to be pruned. */
   readonly sparsity?: PruneOptions['sparsity'];
+  /** Masks to be read, instead of made by a criterion. */
+  readonly mask?: MaskSource;
+  /** What the criterion needs besides the weights. */
+  readonly evidence: (graph: Graph) => Promise<Evidence | undefined>;
 }
+
+/** Whether anything is to be pruned. */
+export const isAsked = ({ sparsity, mask }: PruningPlan): boolean => sparsity !== undefined || mask !== undefined;
 
 const keepOf = /^([1-9]\d*):([1-9]\d*)$/;
 
@@ -62,19 +72,42 @@ export async function pruningFrom(args: Arguments): Promise<PruningPlan> {
     granularity, scope, strict: args.has('strict'), seed: args.number('seed', { least: 0, whole: true }) ?? 0,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   };
-  return { manner, sparsity: fixed ?? sparsityFrom(args) };
+  const plan = {
+    manner, sparsity: fixed ?? sparsityFrom(args), mask: await maskFrom(args),
+    evidence: (graph: Graph) => evidenceFrom(args, graph, given.criterion ?? 'magnitude'),
+  };
+  checkPlan(args, plan);
+  return plan;
+}
+
+/** A mask decides everything; and what says how to prune needs something that says how much. */
+function checkPlan(args: Arguments, plan: PruningPlan): void {
+  const { mask, sparsity } = plan;
+  const others = Object.keys(pruningOptions).filter((name) => args.has(name) && !Object.hasOwn(maskOptions, name));
+  if (mask && others.length) throw new UsageError(`--mask decides what goes; leave --${others[0]} out`);
+  if (!mask && sparsity === undefined && others.length && !args.has('sweep')) {
+    throw new UsageError(`--${others[0]} needs --sparsity (or --scope N:M)`);
+  }
+}
+
+/** A pruned network, its masks, and how they were made. */
+export interface PrunedModel {
+  readonly graph: Graph;
+  readonly masks: Masks;
+  readonly how: unknown;
 }
 
 /** Prunes, and tells which layers were left as they were or kept more than was asked for. */
-export async function prunedBy(graph: Graph, manner: Manner, { sparsity, io }: Pick<PruningPlan, 'sparsity'> & { io: Io }): Promise<Graph> {
+export async function prunedBy(graph: Graph, { manner, sparsity, mask, evidence }: PruningPlan, io: Io): Promise<PrunedModel> {
+  if (mask) return { ...(await maskedBy(graph, mask, io)), how: { mask: mask.path } };
   const { prune } = await import('../prune/index.ts');
-  const fixed = manner.scope.includes(':');
-  const { graph: pruned, report } = prune(graph, { ...manner, ...(!fixed && { sparsity }) });
+  const how = { ...manner, ...(!manner.scope.includes(':') && { sparsity }) };
+  const { graph: pruned, masks, report } = prune(graph, { ...how, evidence: await evidence(graph) });
   for (const { name, refused, floored } of report) {
     if (refused) io.err(`left as it was: ${name}: ${refused}\n`);
     if (floored) io.err(`kept by --floor: ${name}\n`);
   }
-  return pruned;
+  return { graph: pruned, masks, how };
 }
 
 /** How many weights the layers of a graph have, and how many are not zero. */
@@ -97,13 +130,13 @@ export function sparsityOf(graph: Graph): number {
 
 /** The tables the options choose from; sizes that a granularity takes are spelt out. */
 export async function pruningChoices(): Promise<Record<string, readonly string[]>> {
-  const { allocations, countings, criteria, granularities, scopes } = await import('../prune/index.ts');
+  const { allocations, countings, criteria, granularities, layouts, scopes } = await import('../prune/index.ts');
   const spelt = Object.entries(granularities).map(([name, extents]) => {
     const sizes = extents.filter((extent) => typeof extent === 'string');
     return sizes.length ? `${name}(${sizes.join(',')})` : name;
   });
   return {
     granularity: spelt, criterion: Object.keys(criteria), scope: [...Object.keys(scopes), 'N:M'], allocation: Object.keys(allocations),
-    counting: Object.keys(countings),
+    counting: Object.keys(countings), 'mask layout': Object.keys(layouts),
   };
 }

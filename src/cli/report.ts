@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { Graph } from '../graph/graph.ts';
 import type { Pruning, Report } from '../measure/record.ts';
 import { UsageError, checkNames, shapesFrom, type Arguments, type Command, type Io } from './command.ts';
@@ -5,7 +6,7 @@ import { engineChoices, engineFrom, engineOptions, type Engine } from './engine.
 import { expectFolders, write } from './files.ts';
 import { loadModel, modelChoices, modelOptions, type Model } from './model.ts';
 import { progressOn } from './progress.ts';
-import { prunedBy, pruningChoices, pruningFrom, pruningOptions, sparsityOf, type PruningPlan } from './pruning.ts';
+import { isAsked, prunedBy, pruningChoices, pruningFrom, pruningOptions, sparsityOf, type PruningPlan } from './pruning.ts';
 
 interface Plan extends Engine {
   readonly samples?: number;
@@ -21,10 +22,9 @@ async function planFrom(args: Arguments): Promise<Plan> {
     pruning: await pruningFrom(args),
     sparsities: args.numbers('sweep', { least: 0, most: 1 }),
   };
-  const { manner, sparsity } = plan.pruning;
-  const idle = Object.keys(pruningOptions).find((name) => name !== 'sparsity' && args.has(name));
-  if (idle && sparsity === undefined && !plan.sparsities) throw new UsageError(`--${idle} needs --sparsity (or --scope N:M)`);
+  const { manner, mask } = plan.pruning;
   const fixed = manner.scope.includes(':');
+  if (plan.sparsities && mask) throw new UsageError('--sweep prunes by itself; leave --mask out');
   if (plan.sparsities && fixed) throw new UsageError(`--sweep needs --scope layer, row or model, got '${manner.scope}'`);
   const paths = ['json', 'html', 'markdown'].map((name) => args.text(name));
   if (paths.filter((path) => path === '-').length > 1) throw new UsageError('only one of --json, --html, --markdown can be -');
@@ -33,7 +33,8 @@ async function planFrom(args: Arguments): Promise<Plan> {
 }
 
 /** How the network was pruned, for the record; of sparsities by layer what they come to. */
-function recorded(pruned: Graph, { manner, sparsity }: PruningPlan): Pruning {
+function recorded(pruned: Graph, { manner, sparsity, mask }: PruningPlan): Pruning {
+  if (mask) return { criterion: `the mask ${basename(mask.path)}`, granularity: 'any', scope: 'any', sparsity: sparsityOf(pruned) };
   const { criterion, granularity = 'weight', scope, allocation } = manner, usual = allocation === 'lamp' ? 'squared' : 'magnitude';
   return {
     criterion: String(criterion ?? usual), granularity: String(granularity), scope, ...(allocation && { allocation: String(allocation) }),
@@ -43,14 +44,16 @@ function recorded(pruned: Graph, { manner, sparsity }: PruningPlan): Pruning {
 
 async function reportOf({ name, graph }: Model, plan: Plan, io: Io): Promise<Report> {
   const { measure, sweep } = await import('../measure/speedup.ts');
-  const { pruning: { manner, sparsity }, sparsities, ...options } = plan;
+  const { pruning: asked, sparsities, ...options } = plan;
   const progress = progressOn(io);
   const given = { ...options, onProgress: progress.report };
   try {
-    const pruned = sparsity === undefined ? graph : await prunedBy(graph, manner, { sparsity, io });
-    const pruning = sparsity === undefined ? undefined : recorded(pruned, plan.pruning);
+    const pruned = isAsked(asked) ? (await prunedBy(graph, asked, io)).graph : graph;
+    const pruning = isAsked(asked) ? recorded(pruned, asked) : undefined;
     const report = await measure(pruned, { ...given, model: name, pruning });
-    return sparsities ? { ...report, ...(await sweep(graph, sparsities, { ...given, pruning: manner })) } : report;
+    if (!sparsities) return report;
+    const manner = { ...asked.manner, evidence: await asked.evidence(graph) };
+    return { ...report, ...(await sweep(graph, sparsities, { ...given, pruning: manner })) };
   } finally {
     progress.end();
   }

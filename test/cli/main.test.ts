@@ -4,10 +4,14 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { main } from '../../src/cli/main.ts';
+import { readMasks } from '../../src/io/masks/index.ts';
 import { readNpy } from '../../src/io/npy.ts';
+import { writeNpz } from '../../src/io/npz.ts';
 import type { Report } from '../../src/measure/record.ts';
 import { readOnnx } from '../../src/io/onnx/index.ts';
 import { granularities } from '../../src/prune/index.ts';
+import { randomFrom } from '../../src/random.ts';
+import { sizeOf, Tensor } from '../../src/tensor.ts';
 import { zoo } from '../../src/graph/zoo/index.ts';
 
 interface Outcome { code: number; out: string; err: string }
@@ -72,6 +76,10 @@ const usageErrors: readonly (readonly [argv: string[], message: RegExp])[] = [
   [['prune', 'a.onnx', '--sparsity', '0.5', '--allocation', 'fair', '-o', 'b.onnx'], /--allocation needs one of uniform, uniform\+, erk/],
   [['prune', 'a.onnx', '--sparsity', '0.5', '--counting', 'fingers', '-o', 'b.onnx'], /--counting needs one of exact, torch/],
   [['prune', 'zoo:lenet-300-100', '--sparsity', '0.5', '--layers', 'fc9', '-o', 'b.onnx'], /option layers: needs layers among fc1/],
+  [['prune', 'a.onnx', '--mask', 'm.npz', '--sparsity', '0.5', '-o', 'b.onnx'], /--mask decides what goes; leave --sparsity out/],
+  [['prune', 'a.onnx', '--mask-name', 'w', '--sparsity', '0.5', '-o', 'b.onnx'], /--mask-name needs --mask FILE/],
+  [['prune', 'a.onnx', '--mask', 'm.npz', '--mask-layout', 'mirror', '-o', 'b.onnx'], /--mask-layout needs one of stored, torch/],
+  [['report', 'a.onnx', '--mask', 'm.npz', '--sweep', '0.5'], /--sweep prunes by itself; leave --mask out/],
   [['report', 'a.onnx', '--scope', '2:4', '--sparsity', '0.5'], /fixes the sparsity/],
   [['report', 'a.onnx', '--scope', '2:4', '--sweep', '0.5'], /--sweep needs --scope layer, row or model/],
   [['report', 'a.onnx', '--format', 'csr,zip'], /--format needs some of dense, csr.*got 'zip'/],
@@ -146,6 +154,47 @@ test('prune takes a table, an allocation, layers, a floor, another way to count'
   assert.is(await left('--sparsity', '0.5', '--counting', 'open_lth', '--layers', 'fc3'), '266 k of 266 k');
   const floored = await left('--sparsity', '1', '--floor', '0.5');
   assert.is(floored, '133 k of 266 kkept by --floor: fc1\nkept by --floor: fc2\nkept by --floor: fc3\n');
+});
+
+test('masks are saved with how they were made, and prune again to the same network', async ({ folder }) => {
+  const path = (name: string): string => join(folder, name), model = 'zoo:lenet-300-100';
+  const erk = ['--sparsity', '0.8', '--allocation', 'erk', '--save-masks', path('m.safetensors')];
+  const first = await burin('prune', model, ...erk, '-o', path('a.onnx'));
+  assert.is(first.code, 0, first.err);
+  const { how, masks } = await readMasks(new Uint8Array(readFileSync(path('m.safetensors'))));
+  assert.equal([(how as { allocation: string }).allocation, (how as { sparsity: number }).sparsity, masks.size], ['erk', 0.8, 3]);
+  const again = await burin('prune', model, '--mask', path('m.safetensors'), '--save-masks', path('m.npz'), '-o', path('b.onnx'));
+  assert.equal([again.code, again.err], [0, `3 masks of ${path('m.safetensors')} (burin)\n`]);
+  assert.equal(readFileSync(path('b.onnx')), readFileSync(path('a.onnx')));
+  const third = await burin('report', model, '--mask', path('m.npz'), '--samples', '1', '--tune', 'predict', '--json', '-');
+  assert.is((JSON.parse(third.out) as Report).pruning?.criterion, 'the mask m.npz');
+  const pruned = await burin('prune', model, '--mask', path('a.onnx'), '-o', path('c.onnx'));
+  assert.match(pruned.err, /3 masks of .*a\.onnx \(network\)/);
+  writeFileSync(path('junk.npz'), 'PK\x03\x04 this is no archive');
+  const junk = await burin('prune', model, '--mask', path('junk.npz'), '-o', path('d.onnx'));
+  assert.is(junk.code, 1);
+  assert.match(junk.err, /junk\.npz: /);
+});
+
+test('criteria take their evidence from a file, or gather it from sample inputs', async ({ folder }) => {
+  const path = (name: string): string => join(folder, name), model = 'zoo:lenet-300-100';
+  const tensor = (dims: number[], seed: number): Tensor => {
+    return new Tensor('float32', randomFrom(seed).normals(new Float32Array(sizeOf(dims)), 1), dims);
+  };
+  const fc3 = ['--layers', 'fc3', '--sparsity', '0.5', '-o', path('e.onnx')];
+  writeFileSync(path('g.npz'), writeNpz(new Map([['fc3.gradient', tensor([10, 100], 1)]])));
+  const gradient = await burin('prune', model, '--criterion', 'gradient', '--evidence', path('g.npz'), ...fc3);
+  assert.equal([gradient.code, gradient.err], [0, '']);
+  writeFileSync(path('x.npz'), writeNpz(new Map([['input', tensor([3, 1, 28, 28], 2)]])));
+  const wanda = await burin('prune', model, '--criterion', 'wanda', '--scope', 'row', '--calibration', path('x.npz'), ...fc3);
+  assert.equal([wanda.code, wanda.err], [0, '']);
+  const idle = await burin('prune', model, '--calibration', path('x.npz'), ...fc3);
+  assert.match(idle.err, /--calibration is for criteria that need inputNorms or hessian, got 'magnitude'/);
+  const nothing = await burin('prune', model, '--criterion', 'wanda', ...fc3);
+  assert.match(nothing.err, /evidence of fc3 .*inputNorms: needs ‖x‖₂/);
+  writeFileSync(path('h.npz'), writeNpz(new Map([['fc3.taste', tensor([1], 1)]])));
+  const wrong = await burin('prune', model, '--criterion', 'gradient', '--evidence', path('h.npz'), ...fc3);
+  assert.match(wrong.err, /h\.npz: needs arrays named LAYER\.KIND, KIND one of gradient, .*got 'fc3\.taste'/);
 });
 
 test('inspect counts as the literature does, as a table and as JSON', async () => {
