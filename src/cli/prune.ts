@@ -19,7 +19,7 @@ export const command: Command = {
     ...modelOptions,
     output: { type: 'string', short: 'o', value: 'FILE', about: 'the ONNX file to write' },
     'sparse-initializers': { type: 'boolean', about: 'store only the kept weights where that is smaller' },
-    'save-masks': { type: 'string', value: 'FILE', about: 'write the masks: .safetensors says how they were made; .npz; .smtx of one layer' },
+    'save-masks': { type: 'string', value: 'FILE', about: 'write the masks: .safetensors says how they were made; .npz; one as .smtx' },
   },
   examples: [
     ['burin prune model.onnx --sparsity 0.9 -o pruned.onnx', 'drop nine weights of ten in every layer'],
