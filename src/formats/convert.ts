@@ -1,6 +1,6 @@
 import { expect, show } from '../expect.ts';
 import { countNonzero, flush, type Block, type Layout, type Packed } from './format.ts';
-import { pack, type FormatName } from './index.ts';
+import { pack, unpack, type FormatName } from './index.ts';
 import { eachOfPairs, packPairs } from './pair.ts';
 import type { Rows } from './rows.ts';
 
@@ -170,6 +170,8 @@ export function toCsr(packed: Packed): Rows {
 
 /** The same matrix in another format, block or layout. @throws BurinError when that cannot store it */
 export function convert(packed: Packed, to: Target): Packed {
+  // A dense packing has a place for every weight, so nothing is saved by looking for the nonzeros first.
+  if (to.format === 'dense') return pack('dense', unpack(packed), to.layout, to.block, 'convert');
   return fromSorted(toCsr(packed), to, 'convert');
 }
 
