@@ -23,7 +23,8 @@ function idx(name: string, axes: keyof typeof MAGIC): Uint8Array {
 /** The 60,000 images to train with, or the 10,000 to test with. */
 export function digits(set: 'train' | 't10k'): Digits {
   const labels = idx(`${set}-labels-idx1-ubyte`, 1), pixels = idx(`${set}-images-idx3-ubyte`, 3);
-  expect(pixels.length === labels.length * PIXELS, { kind: 'file', where: set, needs: 'as many images as labels', got: `${pixels.length}` });
+  const fits = pixels.length === labels.length * PIXELS;
+  expect(fits, { kind: 'file', where: set, needs: 'as many images as labels', got: `${pixels.length} pixels` });
   const images = new Float32Array(pixels);
   for (let i = 0; i < images.length; i++) images[i] /= 255;
   return { images, labels };
