@@ -12,6 +12,7 @@ const benches = {
   chooser: () => import('./chooser.ts'),
   pruning: () => import('./pruning.ts'),
   mnist: () => import('./mnist/index.ts'),
+  budget: () => import('./budget.ts'),
   tables: () => import('./tables.ts'),
 } satisfies Record<string, () => Promise<unknown>>;
 

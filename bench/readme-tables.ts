@@ -4,6 +4,8 @@ import type { Environment } from '../src/measure/record.ts';
 import { number, percent, times } from '../src/measure/words.ts';
 import { markdownTable, type Heading } from './markers.ts';
 import type { ModelRow } from './models.ts';
+import type { BudgetRow } from './budget-rows.ts';
+import type { BudgetResults } from './budget.ts';
 import type { DenseResults } from './dense.ts';
 import { gainOf, type BrowserResults } from './browser-race.ts';
 import type { PeerRow } from './layer-race.ts';
@@ -157,4 +159,24 @@ export function sparseTable({ rows, environment }: SparseResults): string {
   const names = engines.map((engine) => `${engine} ${rows.find((row) => row.engine === engine)!.version}`.trim());
   const heads = [...left('sparse product', 'm×n×k'), ...right('zeros', ...names.map((name) => `${name} ms`))];
   return `${markdownTable(heads, cells)}\n\n${place(environment)}; medians, in turns.`;
+}
+
+/** Networks pruned to a time budget: what was asked for, what the clock says, and what is left against uniform pruning of the same time. */
+export function budgetTable({ rows, environment, browserRows, browser }: BudgetResults): string {
+  const share = (value: number): string => `${(100 * value).toFixed(1)} %`;
+  const cellsOf = (where: string) => (row: BudgetRow): string[] => {
+    const { network, askedSpeedup, askedMs, measuredMs, deviation, scoreKept, uniform, outcome } = row;
+    const off = `${deviation < 0 ? '−' : '+'}${(100 * Math.abs(deviation)).toFixed(1)} %`;
+    const time = outcome === 'fastest' ? [`${number(measuredMs)} at best`, ''] : [number(measuredMs), off];
+    const theirs = uniform ? [number(uniform.measuredMs), share(uniform.scoreKept), uniform.granularity] : ['', '', ''];
+    return [network, where, times(askedSpeedup), number(askedMs), ...time, share(scoreKept), ...theirs];
+  };
+  const heads = [
+    ...left('network', 'in'), ...right('asked', 'ms', 'measured ms', 'off', 'score kept', 'uniform ms', 'uniform keeps'),
+    ...left('best uniform'),
+  ];
+  const places = [environment, browser].flatMap((one) => (one ? [place(one)] : [])).join('; ');
+  const cells = [...rows.map(cellsOf('Node')), ...browserRows.map(cellsOf('Chromium'))];
+  return `${markdownTable(heads, cells)}\n\n${places}; medians, in turns. `
+    + 'Score kept: the share of Σw² that a layer keeps, in the geometric mean of the layers.';
 }

@@ -7,9 +7,10 @@ import { expect } from '../src/expect.ts';
 import { put, root, say } from './files.ts';
 import { fillTables, tablesIn } from './markers.ts';
 import type { DenseResults } from './dense.ts';
+import type { BudgetResults } from './budget.ts';
 import type { BrowserResults } from './browser-race.ts';
 import {
-  browserTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable, threadsTable, windowsTable,
+  browserTable, budgetTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable, threadsTable, windowsTable,
   type KernelResults, type ModelResults, type SparseResults,
 } from './readme-tables.ts';
 import type { TargetResults } from './target-rows.ts';
@@ -33,6 +34,7 @@ const tables = {
   sparse: () => sparseTable(results<SparseResults>('sparse')),
   windows: () => windowsTable(results<WindowResults>('windows')),
   threads: () => threadsTable(results<ThreadsResults>('threads')),
+  budget: () => budgetTable(results<BudgetResults>('budget')),
 };
 
 const { check } = parseArgs({ options: { check: { type: 'boolean' } } }).values;

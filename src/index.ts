@@ -20,3 +20,6 @@ export { profileOf, type LayerProfile, type Profile, type ProfileOptions, type S
 export { bytesOf, type BytesOptions, type LayerBytes, type NetworkBytes, type StoredBytes } from './measure/bytes.ts';
 export { measure, sweep } from './measure/speedup.ts';
 export { gatherEvidence, gatherings, type GatherOptions, type GatheringName } from './measure/activations.ts';
+export {
+  pruneToBudget, type BudgetOptions, type BudgetReport, type Budgeted, type CostTable,
+} from './measure/budget/index.ts';

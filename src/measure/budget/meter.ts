@@ -1,0 +1,187 @@
+import type { Graph } from '../../graph/graph.ts';
+import { tickOf } from '../../runtime/race.ts';
+import { SparseSession, type LayerPlan, type SessionOptions } from '../../runtime/session.ts';
+import type { TuneTable } from '../../runtime/tune.ts';
+import type { Shape, TensorLike } from '../../tensor.ts';
+import type { Environment } from '../record.ts';
+import { median, settled } from '../time.ts';
+
+/** One step of a plan, with the share of the dense network's time that it takes. */
+export interface Step extends Pick<LayerPlan, 'name' | 'parts' | 'format' | 'kernel'> {
+  readonly time: number;
+  /** Whether its weights could be stored in more ways than one. */
+  readonly choosable: boolean;
+  /** Whether dead channels were taken out of it. */
+  readonly narrowed: boolean;
+}
+
+/** A network measured in turns with its dense edition. */
+export interface Timed {
+  /** Its time over that of the dense edition in the same turns. */
+  readonly time: number;
+  readonly steps: readonly Step[];
+}
+
+export interface TimeOptions {
+  /** Whether channels that died are taken out; true when absent. */
+  readonly removeDead?: boolean;
+  /** How careful: how often the two take turns. */
+  readonly turns?: number;
+}
+
+/** A device with the dense edition of a network on it: what the others are measured against. */
+export interface Meter {
+  readonly environment: Environment;
+  /** ms of the dense edition, the median of the latest turns. */
+  readonly denseMs: () => number;
+  readonly dense: () => Promise<Timed>;
+  readonly time: (graph: Graph, options?: TimeOptions) => Promise<Timed>;
+  /** Milliseconds since any fixed moment. */
+  readonly clock: () => number;
+  readonly release: () => void;
+}
+
+export interface MeterOptions extends Pick<SessionOptions, 'executionProviders' | 'formats' | 'threads' | 'tune' | 'tuning'> {
+  readonly shapes: Readonly<Record<string, Shape>>;
+  readonly feeds: Readonly<Record<string, TensorLike>>;
+}
+
+/** A turn lasts about this long, within these numbers of runs; turns of `time` unless told otherwise. */
+const TURN_MS = 30;
+const LEAST_RUNS = 3;
+const MOST_RUNS = 16;
+const TURNS = 5;
+/** The kernels ran when the plan was made: what is left to warm up are caches and the way through the steps. */
+const WARM_UP_RUNS = 20;
+const WARM_UP_MS = 300;
+/** Turns that the time of the dense edition is the median of. */
+const LATEST = 15;
+
+/**
+ * Steps of a clock in a page, 5 or 100 µs, are as long as a small layer: the median of a few such times is whole steps, their mean
+ * comes close to the truth.
+ */
+const COARSE_MS = 0.002;
+const mean = (times: readonly number[]): number => times.reduce((sum, ms) => sum + ms, 0) / times.length;
+
+interface Edition {
+  readonly session: SparseSession;
+  readonly plans: readonly LayerPlan[];
+  /** Of a turn. */
+  readonly runs: number;
+}
+
+interface Turn {
+  readonly totalMs: number;
+  readonly layerMs: readonly number[];
+}
+
+/** Puts the dense edition of `graph` on the device. @throws BurinError as SparseSession.create */
+export async function openMeter(graph: Graph, options: MeterOptions): Promise<Meter> {
+  return SessionMeter.open(graph, options);
+}
+
+/** Holds the session of the dense edition. */
+class SessionMeter implements Meter {
+  readonly #options: MeterOptions;
+  readonly #middle: (times: readonly number[]) => number;
+  readonly #latest: number[] = [];
+  /** Sessions that were given a table share nothing else: each begins with what the one before knew. */
+  #tuning: TuneTable | undefined;
+  #base!: Edition;
+
+  private constructor(options: MeterOptions) {
+    this.#options = options;
+    this.#tuning = options.tuning;
+    this.#middle = tickOf(this.clock) > COARSE_MS ? mean : median;
+  }
+
+  static async open(graph: Graph, options: MeterOptions): Promise<SessionMeter> {
+    const meter = new SessionMeter(options);
+    meter.#base = await meter.#edition(graph, { formats: ['dense'], removeDead: false });
+    // So that its time is known from the beginning.
+    for (let i = 0; i < TURNS; i++) await meter.#denseTurn();
+    return meter;
+  }
+
+  readonly clock = (): number => performance.now();
+  readonly denseMs = (): number => median(this.#latest);
+  readonly release = (): void => this.#base.session.release();
+
+  get environment(): Environment { return this.#base.session.environment(); }
+
+  readonly dense = async (): Promise<Timed> => {
+    const turns: Turn[] = [];
+    for (let i = 0; i < TURNS; i++) turns.push(await this.#turnOf(this.#base));
+    return timedOf(this.#base.plans, turns, turns.map(({ totalMs }) => this.#note(totalMs)));
+  };
+
+  readonly time = async (graph: Graph, { removeDead = true, turns = TURNS }: TimeOptions = {}): Promise<Timed> => {
+    const own = await this.#edition(graph, { formats: this.#options.formats, removeDead }), mine: Turn[] = [], dense: number[] = [];
+    try {
+      for (let i = 0; i < turns; i++) {
+        if (i % 2) mine.push(await this.#turnOf(own));
+        dense.push(await this.#denseTurn());
+        if (i % 2 === 0) mine.push(await this.#turnOf(own));
+      }
+      return timedOf(own.plans, mine, dense);
+    } finally {
+      own.session.release();
+    }
+  };
+
+  async #edition(graph: Graph, own: Pick<SessionOptions, 'formats' | 'removeDead'>): Promise<Edition> {
+    const { feeds, tuning: _, ...rest } = this.#options, tuning = this.#tuning && { tuning: this.#tuning };
+    const session = await SparseSession.create(graph, { ...rest, ...own, ...tuning });
+    try {
+      const plans = await session.prepare(rest.shapes);
+      if (tuning) this.#tuning = session.tuning();
+      return { session, plans, runs: await warmUp(session, feeds) };
+    } catch (error) {
+      session.release();
+      throw error;
+    }
+  }
+
+  async #turnOf({ session, runs }: Edition): Promise<Turn> {
+    // The first run finds the caches full of the other edition's weights.
+    const { totalMs, layerMs } = await session.profile(this.#options.feeds, { samples: runs + 1 });
+    return { totalMs: this.#middle(totalMs.slice(1)), layerMs: layerMs.map((times) => this.#middle(times.slice(1))) };
+  }
+
+  /** The dense edition without its layers. */
+  async #denseTurn(): Promise<number> {
+    const { session, runs } = this.#base, seen: number[] = [];
+    for (let i = 0; i <= runs; i++) {
+      const start = this.clock();
+      await session.run(this.#options.feeds);
+      seen.push(this.clock() - start);
+    }
+    return this.#note(this.#middle(seen.slice(1)));
+  }
+
+  #note(ms: number): number {
+    this.#latest.push(ms);
+    if (this.#latest.length > LATEST) this.#latest.shift();
+    return ms;
+  }
+}
+
+/** Runs until times settle. @returns how many runs make a turn */
+async function warmUp(session: SparseSession, feeds: MeterOptions['feeds']): Promise<number> {
+  const seen: number[] = [];
+  for (let spent = 0; seen.length < WARM_UP_RUNS && !settled(seen) && (spent < WARM_UP_MS || seen.length < 2); spent += seen.at(-1)!) {
+    seen.push((await session.profile(feeds)).totalMs[0]);
+  }
+  return Math.min(MOST_RUNS, Math.max(LEAST_RUNS, Math.round(TURN_MS / 2 / seen.at(-1)!)));
+}
+
+/** Medians over the turns, each against the milliseconds of the dense edition in the turn beside it. */
+function timedOf(plans: readonly LayerPlan[], turns: readonly Turn[], dense: readonly number[]): Timed {
+  const over = (ms: (turn: Turn) => number): number => median(turns.map((turn, i) => ms(turn) / dense[i]));
+  const steps = plans.map(({ name, parts, format, kernel, candidates, narrowed }, i): Step => ({
+    name, parts, format, kernel, time: over(({ layerMs }) => layerMs[i]),
+    choosable: candidates.length > 1, narrowed: narrowed !== undefined,
+  }));
+  return { time: over(({ totalMs }) => totalMs), steps };
+}
