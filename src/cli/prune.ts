@@ -1,10 +1,11 @@
 import type { Graph } from '../graph/graph.ts';
 import { count, percent, several } from '../measure/words.ts';
-import { UsageError, type Command } from './command.ts';
+import { budgetFrom, budgetOptions, budgetedBy } from './budget.ts';
+import { UsageError, type Arguments, type Command, type Io } from './command.ts';
 import { expectFolders, write } from './files.ts';
 import { saveMasks } from './masks.ts';
 import { loadModel, modelChoices, modelOptions } from './model.ts';
-import { isAsked, prunedBy, pruningChoices, pruningFrom, pruningOptions, weightsOf } from './pruning.ts';
+import { isAsked, prunedBy, pruningChoices, pruningFrom, pruningOptions, weightsOf, type PrunedModel } from './pruning.ts';
 
 /** `12.3 k of 45.6 k weights in 7 layers are left (27 %)` */
 function summaryOf(graph: Graph): string {
@@ -12,10 +13,20 @@ function summaryOf(graph: Graph): string {
   return `${count(kept)} of ${count(all)} weights in ${several(layers, 'layer')} are left (${percent(all ? kept / all : 1)})`;
 }
 
+/** To a budget, by masks, or by a criterion; checked before any model is read. */
+async function wayOf(args: Arguments, io: Io): Promise<(graph: Graph) => Promise<PrunedModel>> {
+  const budget = await budgetFrom(args);
+  if (budget) return (graph) => budgetedBy(graph, budget, { args, io });
+  const plan = await pruningFrom(args);
+  if (!isAsked(plan)) throw new UsageError('needs --sparsity (or --scope N:M, --mask FILE, --speedup N, --budget-ms MS)');
+  return (graph) => prunedBy(graph, plan, io);
+}
+
 export const command: Command = {
   operands: 'MODEL',
   options: {
     ...pruningOptions,
+    ...budgetOptions,
     ...modelOptions,
     output: { type: 'string', short: 'o', value: 'FILE', about: 'the ONNX file to write' },
     'sparse-initializers': { type: 'boolean', about: 'store only the kept weights where that is smaller' },
@@ -26,18 +37,18 @@ export const command: Command = {
     ['burin prune model.tflite --scope 2:4 -o pruned.onnx --sparse-initializers', 'two kept of four, stored packed'],
     ['burin prune model.onnx --sparsity 0.8 --allocation erk --save-masks m.safetensors -o p.onnx', 'more of the large layers'],
     ['burin prune model.onnx --criterion wanda --scope row --calibration x.npz --sparsity 0.5 -o p.onnx', 'by what inputs carry'],
+    ['burin prune model.onnx --speedup 2 --granularity "weight,block_rows(4)" -o p.onnx', 'until it is twice as fast here'],
     ['burin prune model.onnx --mask torch.safetensors -o p.onnx', 'by the masks of another tool'],
   ],
   choices: async () => ({ ...(await modelChoices()), ...(await pruningChoices()) }),
   run: async (args, io) => {
     const spec = args.only('MODEL');
-    const plan = await pruningFrom(args), output = args.text('output'), saved = args.text('save-masks');
-    if (!isAsked(plan)) throw new UsageError('needs --sparsity (or --scope N:M, or --mask FILE)');
+    const prune = await wayOf(args, io), output = args.text('output'), saved = args.text('save-masks');
     if (!output) throw new UsageError('needs -o FILE');
-    await expectFolders([output, saved]);
-    const { graph } = await loadModel(spec, plan.manner.seed);
+    await expectFolders([output, saved, args.text('save-costs')]);
+    const { graph } = await loadModel(spec, args.number('seed', { least: 0, whole: true }));
     const { writeOnnx } = await import('../io/onnx/index.ts');
-    const pruned = await prunedBy(graph, plan, io);
+    const pruned = await prune(graph);
     const bytes = writeOnnx(pruned.graph, { sparse: args.has('sparse-initializers') });
     await write(output, bytes);
     if (saved) await saveMasks(saved, pruned.masks, { graph, how: pruned.how });

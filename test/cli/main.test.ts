@@ -79,6 +79,10 @@ const usageErrors: readonly (readonly [argv: string[], message: RegExp])[] = [
   [['prune', 'a.onnx', '--mask', 'm.npz', '--sparsity', '0.5', '-o', 'b.onnx'], /--mask decides what goes; leave --sparsity out/],
   [['prune', 'a.onnx', '--mask-name', 'w', '--sparsity', '0.5', '-o', 'b.onnx'], /--mask-name needs --mask FILE/],
   [['prune', 'a.onnx', '--mask', 'm.npz', '--mask-layout', 'mirror', '-o', 'b.onnx'], /--mask-layout needs one of stored, torch/],
+  [['prune', 'a.onnx', '--speedup', '2', '--budget-ms', '8', '-o', 'b.onnx'], /only one of --speedup and --budget-ms/],
+  [['prune', 'a.onnx', '--speedup', '2', '--allocation', 'erk', '-o', 'b.onnx'], /--speedup decides what goes; leave --allocation out/],
+  [['prune', 'a.onnx', '--sparsity', '0.5', '--save-costs', 'c.json', '-o', 'b.onnx'], /--save-costs needs --speedup or --budget-ms/],
+  [['prune', 'a.onnx', '--budget-ms', '0', '-o', 'b.onnx'], /--budget-ms needs a number of 0.000001 or more/],
   [['report', 'a.onnx', '--mask', 'm.npz', '--sweep', '0.5'], /--sweep prunes by itself; leave --mask out/],
   [['report', 'a.onnx', '--scope', '2:4', '--sparsity', '0.5'], /fixes the sparsity/],
   [['report', 'a.onnx', '--scope', '2:4', '--sweep', '0.5'], /--sweep needs --scope layer, row or model/],
@@ -174,6 +178,20 @@ test('masks are saved with how they were made, and prune again to the same netwo
   const junk = await burin('prune', model, '--mask', path('junk.npz'), '-o', path('d.onnx'));
   assert.is(junk.code, 1);
   assert.match(junk.err, /junk\.npz: /);
+});
+
+test('prune to a budget: the cost table is saved, and allocates again without measuring', async ({ folder }) => {
+  const [costs, file] = [join(folder, 'costs.json'), join(folder, 'fast.onnx')], layers = ['--layers', 'fc1,fc2'];
+  const budget = ['--granularity', 'weight,block(4,4)', ...layers, '--save-costs', costs, '-o', file];
+  const first = await burin('prune', 'zoo:lenet-300-100', '--speedup', '1.3', ...budget);
+  assert.equal([first.code, first.err], [0, '']);
+  assert.match(first.out, /Asked for .*dense .*ms[^]*Kept: .* of the score[^]*weights in 3 layers are left[^]*fast\.onnx/);
+  const again = await burin('prune', 'zoo:lenet-300-100', '--speedup', '1.2', '--costs', costs, ...layers, '-o', file);
+  assert.equal([again.code, again.err], [0, '']);
+  assert.match(again.out, /by the cost table/);
+  const { code, err } = await burin('prune', 'zoo:lenet-300-100', '--speedup', '1.2', '--costs', file, '-o', join(folder, 'x.onnx'));
+  assert.is(code, 1);
+  assert.match(err, /fast\.onnx: needs a cost table/);
 });
 
 test('criteria take their evidence from a file, or gather it from sample inputs', async ({ folder }) => {
