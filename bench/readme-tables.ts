@@ -9,6 +9,7 @@ import type { BudgetResults } from './budget.ts';
 import type { DenseResults } from './dense.ts';
 import { gainOf, type BrowserResults } from './browser-race.ts';
 import type { PeerRow } from './layer-race.ts';
+import type { MnistResults } from './mnist/index.ts';
 import type { SparseRow } from './sparse-race.ts';
 import type { ThreadsResults } from './threads.ts';
 import { units, type TargetResults, type TargetRow } from './target-rows.ts';
@@ -106,6 +107,15 @@ export function windowsTable({ rows, environment, ceiling }: WindowResults): str
   const heads = [...left('operator'), ...right('layers', 'GFLOP/s', 'GB/s', 'of its bound'), ...left('lowest')];
   return `${markdownTable(heads, cells)}\n\n${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s. Geometric means. `
     + 'The bound: all multiply-adds at the ceiling, or operands and result copied, whichever takes longer.';
+}
+
+/** LeNet-300-100 on MNIST: what is left, and how many test images are told right. */
+export function mnistTable({ steps, rows }: MnistResults): string {
+  const share = (value: number | undefined): string => (value === undefined ? '' : `${(100 * value).toFixed(2)} %`);
+  const cells = rows.map(({ run, left, accuracy, random, reinitialised, seconds }) =>
+    [run, percent(left), share(accuracy), share(random), share(reinitialised), seconds.toFixed(1)]);
+  const heads = [...left('run'), ...right('weights left', 'accuracy', 'random mask', 'on new weights', 'training s')];
+  return `${markdownTable(heads, cells)}\n\n${steps} steps of 60 images a training (the gradual one: three times as many).`;
 }
 
 const figure = ({ unit }: TargetRow, value: number): string => (unit === 'kB' ? value.toFixed(1) : value.toFixed(2));

@@ -10,9 +10,11 @@ import type { DenseResults } from './dense.ts';
 import type { BudgetResults } from './budget.ts';
 import type { BrowserResults } from './browser-race.ts';
 import {
-  browserTable, budgetTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable, threadsTable, windowsTable,
+  browserTable, budgetTable, denseTable, layersTable, mnistTable,
+  modelsTable, peersTable, sparseTable, targetsTable, threadsTable, windowsTable,
   type KernelResults, type ModelResults, type SparseResults,
 } from './readme-tables.ts';
+import type { MnistResults } from './mnist/index.ts';
 import type { TargetResults } from './target-rows.ts';
 import type { ThreadsResults } from './threads.ts';
 import type { WindowResults } from './windows.ts';
@@ -33,6 +35,7 @@ const tables = {
   browser: () => browserTable(results<BrowserResults>('browser')),
   sparse: () => sparseTable(results<SparseResults>('sparse')),
   windows: () => windowsTable(results<WindowResults>('windows')),
+  mnist: () => mnistTable(results<MnistResults>('mnist')),
   threads: () => threadsTable(results<ThreadsResults>('threads')),
   budget: () => budgetTable(results<BudgetResults>('budget')),
 };

@@ -4,7 +4,7 @@ import { benchmarkTimer } from '../../bench/benchmark-timer.ts';
 import { linesJson } from '../../bench/files.ts';
 import { fillTables, markdownTable, tablesIn } from '../../bench/markers.ts';
 import {
-  browserTable, denseTable, layersTable, modelsTable, peersTable, sparseTable, targetsTable, windowsTable,
+  browserTable, denseTable, layersTable, mnistTable, modelsTable, peersTable, sparseTable, targetsTable, windowsTable,
   type KernelResults, type ModelResults,
 } from '../../bench/readme-tables.ts';
 import type { TargetRow } from '../../bench/target-rows.ts';
@@ -121,6 +121,13 @@ test('layers without a product are summed up by operator, the lowest named where
   const more = { ...row, layer: 'b', gflops: 40, gigabytesPerSecond: 1, boundFraction: 0.4 };
   const table = windowsTable({ environment, ceiling: kernels.ceiling, rows: [row, more, { ...row, op: 'Add', gflops: 0 }] });
   assert.match(table, /\| Conv \| 2 \| 20\.0 \| 2\.0 \| 0\.60 \| b 0\.40 \|\n\| Add \| 1 \|  \| 4\.0 \| 0\.90 \|  \|\n/);
+});
+
+test('trainings: what is left and what it is worth, controls where there are any', () => {
+  const row = { run: 'lottery ticket', left: 0.8, accuracy: 0.97531, random: 0.96, reinitialised: 0.961, seconds: 12.34 };
+  const table = mnistTable({ steps: 100, rows: [row, { run: 'gradual', left: 0.08, accuracy: 0.97, seconds: 1 }] });
+  assert.match(table, /\| lottery ticket \| 80 % \| 97\.53 % \| 96\.00 % \| 96\.10 % \| 12\.3 \|\n/);
+  assert.match(table, /\| gradual \| 8\.0 % \| 97\.00 % \|  \|  \| 1\.0 \|\n\n100 steps/);
 });
 
 test.run();
