@@ -1,6 +1,6 @@
 import { AxisJob, CopyJob, ResizeJob, ScatterJob } from './job';
-import { exp4 } from './pointwise';
-import { clamp, zero, zip } from './simd';
+import { exponentials, FIRST, Softmax } from './pointwise';
+import { clamp, largest4, storePart, zero, zip } from './simd';
 
 // Reductions, softmax, copies, resizing and the scatter of a transposed convolution.
 
@@ -19,10 +19,10 @@ function fold(x: usize, n: u32, largest: bool): f32 {
   let s0 = f32x4.splat(start), s1 = s0;
   let left = n;
   for (; left >= 8; left -= 8, x += 32) {
-    s0 = largest ? f32x4.max(s0, v128.load(x)) : f32x4.add(s0, v128.load(x));
-    s1 = largest ? f32x4.max(s1, v128.load(x, 16)) : f32x4.add(s1, v128.load(x, 16));
+    s0 = largest ? largest4(s0, v128.load(x)) : f32x4.add(s0, v128.load(x));
+    s1 = largest ? largest4(s1, v128.load(x, 16)) : f32x4.add(s1, v128.load(x, 16));
   }
-  let sum = lanes(largest ? f32x4.max(s0, s1) : f32x4.add(s0, s1), largest);
+  let sum = lanes(largest ? largest4(s0, s1) : f32x4.add(s0, s1), largest);
   for (; left > 0; --left, x += 4) sum = largest ? max(sum, load<f32>(x)) : sum + load<f32>(x);
   return sum;
 }
@@ -44,7 +44,7 @@ export function reduce(at: usize, largest: bool): void {
         let sum = v128.load(x + i), at = x + i;
         for (let l: u32 = 1; l < length; ++l) {
           at += innerBytes;
-          sum = largest ? f32x4.max(sum, v128.load(at)) : f32x4.add(sum, v128.load(at));
+          sum = largest ? largest4(sum, v128.load(at)) : f32x4.add(sum, v128.load(at));
         }
         v128.store(y + i, f32x4.mul(sum, factor));
       }
@@ -54,33 +54,54 @@ export function reduce(at: usize, largest: bool): void {
   }
 }
 
-/** Softmax over the middle axis: e^(x − max) / Σ. */
+/** Softmax over the middle axis: e^(x − max) / Σ, of one row or four columns at a time. What is written too much is overwritten later. */
 export function softmax(at: usize): void {
-  const job = changetype<AxisJob>(at);
-  const length = job.length, step = <usize>job.inner << 2, block = <usize>length * step;
-  for (let o: u32 = 0; o < job.outer; ++o) {
-    const x = job.x + <usize>o * block, y = job.y + <usize>o * block;
-    for (let i: usize = 0; i < step; i += 4) softmaxLine(x + i, y + i, length, step);
+  const job = changetype<AxisJob>(at), step = <usize>job.inner << 2, bytes = <usize>job.length * step;
+  let x = job.x, y = job.y;
+  for (let o: u32 = 0; o < job.outer; ++o, x += bytes, y += bytes) {
+    if (step == 4) softmaxLines(x, y, bytes, 4);
+    else for (let next: usize = 0; next < step; next += 16) {
+      const i = step < 16 ? 0 : min(next, step - 16);
+      softmaxLines(x + i, y + i, bytes, step);
+    }
   }
 }
 
-/** n numbers `step` bytes apart; neighbours go four at a time. */
-function softmaxLine(x: usize, y: usize, n: u32, step: usize): void {
-  const end = <usize>n * step, whole = step == 4 ? end & ~15 : 0;
-  let top: f32 = -Infinity, sum4 = zero(), i: usize = 0;
-  if (step == 4) top = fold(x, n, true);
-  else for (; i < end; i += step) top = max(top, load<f32>(x + i));
-  const shift = f32x4.splat(top);
-  for (i = 0; i < whole; i += 16) { const e = exp4(f32x4.sub(v128.load(x + i), shift)); v128.store(y + i, e); sum4 = f32x4.add(sum4, e); }
-  let sum = lanes(sum4, false);
-  for (; i < end; i += step) { const e = exp1(load<f32>(x + i) - top); store<f32>(y + i, e); sum += e; }
-  const factor: f32 = <f32>1 / sum;
-  const factors = f32x4.splat(factor);
-  for (i = 0; i < whole; i += 16) v128.store(y + i, f32x4.mul(v128.load(y + i), factors));
-  for (; i < end; i += step) store<f32>(y + i, load<f32>(y + i) * factor);
+/** The largest of contiguous numbers, in all lanes. A NaN may be passed over: softmax of its row is NaN anyway. */
+// @ts-ignore: decorator
+@inline
+function topOfRow(x: usize, bytes: usize): v128 {
+  const none = f32x4.splat(-Infinity), mask = FIRST + 32 - min(bytes, 32);
+  let top = v128.bitselect(v128.load(x), none, v128.load(mask)), other = v128.bitselect(v128.load(x, 16), none, v128.load(mask, 16));
+  for (let next: usize = 32; next < bytes; next += 32) {
+    const i = x + min(next, bytes - 32);
+    top = f32x4.pmax(top, v128.load(i)); other = f32x4.pmax(other, v128.load(i, 16));
+  }
+  top = f32x4.pmax(top, other);
+  top = f32x4.pmax(top, v128.shuffle<i32>(top, top, 2, 3, 0, 1));
+  return f32x4.pmax(top, v128.shuffle<i32>(top, top, 1, 0, 3, 2));
 }
 
-function exp1(x: f32): f32 { return f32x4.extract_lane(exp4(f32x4.splat(x)), 0); }
+/** One row (a step of 4), or four columns whose numbers lie `step` bytes apart. */
+function softmaxLines(x: usize, y: usize, bytes: usize, step: usize): void {
+  let top: v128;
+  if (step == 4) top = topOfRow(x, bytes);
+  else {
+    top = v128.load(x);
+    for (let i = step; i < bytes; i += step) top = f32x4.pmax(top, v128.load(x + i));
+  }
+  let sum = exponentials<Softmax>(x, y, bytes, top, step == 4 ? 16 : step);
+  if (step == 4) {
+    sum = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 2, 3, 0, 1));
+    sum = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 1, 0, 3, 2));
+  }
+  const factor = f32x4.div(f32x4.splat(1), sum), stride = step == 4 ? 16 : step;
+  for (let i: usize = 0; i < bytes; i += stride) {
+    const q = f32x4.mul(v128.load(y + i), factor);
+    if (stride < 16) storePart(y + i, q, <u32>(stride >> 2));
+    else v128.store(y + i, q);
+  }
+}
 
 /** Six nested dimensions of 32-bit elements, rows of contiguous ones as whole vectors (never past the row's end). */
 export function copy(at: usize): void {

@@ -69,7 +69,7 @@ const alongAxis = (job: Job, kernel: string): Axis => {
   const y = (softmax ? length * inner : inner) * 4;
   const steps = (range: Range, to: number): Job =>
     ({ ...strides(job, range, { x: length * inner * 4 }), y: to, outer: range[1] - range[0] });
-  const exact = softmax || inner === 1 || inner % 4 === 0;
+  const exact = softmax ? inner > 4 || (inner === 1 && length % 8 === 0) : inner === 1 || inner % 4 === 0;
   return {
     pieces: outer, ns: outer * length * inner * (softmax ? 2 : 0.4), part: (range) => steps(range, at(job, 'y') + range[0] * y),
     overrun: exact ? undefined : { pieceBytes: y, dst: at(job, 'y'), moved: steps },
