@@ -1,6 +1,6 @@
 import { AxisJob, CopyJob, ResizeJob, ScatterJob } from './job';
 import { exponentials, FIRST, Softmax } from './pointwise';
-import { clamp, largest4, storePart, zero, zip } from './simd';
+import { clamp, evens, largest4, madd, storePart, zero, zip } from './simd';
 
 // Reductions, softmax, copies, resizing and the scatter of a transposed convolution.
 
@@ -106,12 +106,14 @@ function softmaxLines(x: usize, y: usize, bytes: usize, step: usize): void {
 /** Six nested dimensions of 32-bit elements, rows of contiguous ones as whole vectors (never past the row's end). */
 export function copy(at: usize): void {
   const job = changetype<CopyJob>(at);
+  const turned = job.s4 == 4 && job.d5 == 4 && job.n4 >= 4 && (job.n5 >= 4 || job.n5 == 2 && job.d4 == 8);
   for (let i0: u32 = 0; i0 < job.n0; ++i0) {
     for (let i1: u32 = 0; i1 < job.n1; ++i1) {
       for (let i2: u32 = 0; i2 < job.n2; ++i2) {
         let s = job.src + <usize>i0 * job.s0 + <usize>i1 * job.s1 + <usize>i2 * job.s2;
         let d = job.dst + <usize>i0 * job.d0 + <usize>i1 * job.d1 + <usize>i2 * job.d2;
         for (let i3: u32 = 0; i3 < job.n3; ++i3, s += job.s3, d += job.d3) {
+          if (turned) { transpose(s, d, job); continue; }
           let s4 = s, d4 = d;
           for (let i4: u32 = 0; i4 < job.n4; ++i4, s4 += job.s4, d4 += job.d4) copyRow(s4, d4, job.n5, job.s5, job.d5);
         }
@@ -125,45 +127,91 @@ export function copy(at: usize): void {
 function copyRow(s: usize, d: usize, n: u32, sStep: usize, dStep: usize): void {
   if (sStep == 4 && dStep == 4) {
     for (; n >= 4; n -= 4, s += 16, d += 16) v128.store(d, v128.load(s));
+  } else if (sStep == 8 && dStep == 4) {
+    for (; n >= 4; n -= 4, s += 32, d += 16) v128.store(d, evens(v128.load(s), v128.load(s, 16)));
   }
   for (; n > 0; --n, s += sStep, d += dStep) store<u32>(d, load<u32>(s));
 }
 
-/** Separable interpolation: two input rows become one in scratch memory, then two of its columns one pixel. */
-export function resize(at: usize): void {
-  const job = changetype<ResizeJob>(at);
-  const between = job.between, width = <usize>job.width << 2, cols = <usize>job.outWidth << 2;
-  const colLow = job.colLow, colHigh = job.colHigh, colWeight = job.colWeight;
-  let y = job.y;
-  for (let c: u32 = 0; c < job.planes; ++c) {
-    const plane = job.x + <usize>c * job.plane;
-    for (let row: usize = 0, rows = <usize>job.outHeight << 2; row < rows; row += 4) {
-      const low = plane + <usize>load<u32>(job.rowLow + row), high = plane + <usize>load<u32>(job.rowHigh + row);
-      const wy = v128.load32_splat(job.rowWeight + row);
-      for (let i: usize = 0; i < width; i += 16) {
-        const a = v128.load(low + i);
-        v128.store(between + i, f32x4.add(a, f32x4.mul(wy, f32x4.sub(v128.load(high + i), a))));
-      }
-      if (job.doubles) doubled(job, y, width);
-      else for (let col: usize = 0; col < cols; col += 4) {
-        const left = load<f32>(between + <usize>load<u32>(colLow + col));
-        store<f32>(y + col, left + load<f32>(colWeight + col) * (load<f32>(between + <usize>load<u32>(colHigh + col)) - left));
-      }
-      y += cols;
+/** Rows that lie side by side in dst, two (as pixels of twice as wide an image) or four or more; four or more elements of each. */
+function transpose(s: usize, d: usize, job: CopyJob): void {
+  const across = job.n5, sStep = job.s5, dStep = job.d4, last = job.n4 - 4;
+  for (let row: u32 = 0; row < across; row += 4) {
+    const first = across < 4 ? 0 : min(row, across - 4), from = s + first * sStep, to = d + (<usize>first << 2);
+    for (let next: u32 = 0; next < job.n4; next += 4) {
+      const i = min(next, last), at = from + (<usize>i << 2), out = to + i * dStep, a = v128.load(at), b = v128.load(at + sStep);
+      const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), AB = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+      if (across == 2) { v128.store(out, ab); v128.store(out, AB, 16); continue; }
+      const c = v128.load(at + 2 * sStep), e = v128.load(at + 3 * sStep);
+      const ce = v128.shuffle<i32>(c, e, 0, 4, 1, 5), CE = v128.shuffle<i32>(c, e, 2, 6, 3, 7);
+      v128.store(out, v128.shuffle<i64>(ab, ce, 0, 2));
+      v128.store(out + dStep, v128.shuffle<i64>(ab, ce, 1, 3));
+      v128.store(out + 2 * dStep, v128.shuffle<i64>(AB, CE, 0, 2));
+      v128.store(out + 3 * dStep, v128.shuffle<i64>(AB, CE, 1, 3));
     }
   }
 }
 
-/** Two columns from each of `between`, whose ends are repeated beyond them. */
-function doubled(job: ResizeJob, y: usize, width: usize): void {
-  const between = job.between, even = f32x4.splat(job.even), odd = f32x4.splat(job.odd);
-  store<f32>(between - 4, load<f32>(between));
-  store<f32>(between + width, load<f32>(between + width - 4));
-  for (let next: usize = 0; next < width; next += 16) {
-    const i = min(next, width - 16), x = v128.load(between + i);
-    const left = f32x4.sub(v128.load(between + i - 4), x), right = f32x4.sub(v128.load(between + i, 4), x);
-    zip(y + i * 2, f32x4.add(x, f32x4.mul(even, left)), f32x4.add(x, f32x4.mul(odd, right)));
+/**
+ * Separable interpolation: two input rows become one in scratch memory, then two of its columns one pixel. An output row of the same two
+ * rows and weight as the one before is a copy of it.
+ */
+export function resize(at: usize): void {
+  const job = changetype<ResizeJob>(at);
+  const between = job.between, width = <usize>job.width << 2, cols = <usize>job.outWidth << 2, rows = <usize>job.outHeight << 2;
+  const colLow = job.colLow, colHigh = job.colHigh, colWeight = job.colWeight, rowLow = job.rowLow, rowHigh = job.rowHigh;
+  let y = job.y, plane = job.x;
+  for (let c: u32 = 0; c < job.planes; ++c, plane += job.plane) {
+    if (job.doubles) {
+      for (let x: usize = 0; x < width; x += 16) doubled(job, plane, y, min(x, width - 16));
+      y += rows * cols >> 2;
+      continue;
+    }
+    for (let row: usize = 0; row < rows; row += 4, y += cols) {
+      const low = load<u32>(rowLow + row), high = load<u32>(rowHigh + row), weight = load<u32>(job.rowWeight + row);
+      if (row && low == load<u32>(rowLow + row - 4) && high == load<u32>(rowHigh + row - 4) && weight == load<u32>(job.rowWeight + row - 4)) {
+        copyRow(y - cols, y, job.outWidth, 4, 4);
+        continue;
+      }
+      const wy = i32x4.splat(weight);
+      for (let i: usize = 0; i < width; i += 16) {
+        const a = v128.load(plane + low + i);
+        v128.store(between + i, madd(wy, f32x4.sub(v128.load(plane + high + i), a), a));
+      }
+      for (let col: usize = 0; col < cols; col += 4) {
+        const left = load<f32>(between + <usize>load<u32>(colLow + col));
+        store<f32>(y + col, left + load<f32>(colWeight + col) * (load<f32>(between + <usize>load<u32>(colHigh + col)) - left));
+      }
+    }
   }
+}
+
+/**
+ * Twice as many rows and columns: eight columns of all output rows from four of the input, `at` bytes from its left. Each input row is
+ * widened once; the ends are repeated beyond them.
+ */
+function doubled(job: ResizeJob, x: usize, y: usize, at: usize): void {
+  const even = f32x4.splat(job.even), odd = f32x4.splat(job.odd), width = <usize>job.width << 2, outRow = width * 2;
+  let row = x + at, out = y + at * 2, p = zero(), q = p;
+  for (let rest = job.outHeight >> 1, first = rest; rest > 0; --rest, row += width, out += outRow * 2) {
+    const c = v128.load(row);
+    let left = c, right = c;
+    if (at) left = v128.load(row - 4);
+    else left = v128.shuffle<i32>(c, c, 0, 0, 1, 2);
+    if (at + 16 < width) right = v128.load(row, 4);
+    else right = v128.shuffle<i32>(c, c, 1, 2, 3, 3);
+    left = madd(even, f32x4.sub(left, c), c);
+    right = madd(odd, f32x4.sub(right, c), c);
+    const u = v128.shuffle<i32>(left, right, 0, 4, 1, 5), v = v128.shuffle<i32>(left, right, 2, 6, 3, 7);
+    if (rest == first) { v128.store(out, u); v128.store(out, v, 16); }
+    else {
+      const du = f32x4.sub(u, p), dv = f32x4.sub(v, q);
+      v128.store(out - outRow, madd(odd, du, p)); v128.store(out - outRow, madd(odd, dv, q), 16);
+      v128.store(out, f32x4.sub(u, f32x4.mul(even, du))); v128.store(out, f32x4.sub(v, f32x4.mul(even, dv)), 16);
+    }
+    p = u; q = v;
+  }
+  v128.store(out - outRow, p); v128.store(out - outRow, q, 16);
 }
 
 /** Strides as long as the window, two columns wide: each output is one column entry. Width four or more. */

@@ -82,7 +82,7 @@ const resize = (job: Job, sharer: Sharer): Axis => {
     pieces: planes, ns: planes * pixels * 1.5,
     part: (range) => ({
       ...strides(job, range, { x: at(job, 'plane'), y: pixels * 4 }), planes: range[1] - range[0],
-      between: sharer.scratch(at(job, 'width') * 4 + 64) + 16,
+      between: sharer.scratch(at(job, 'width') * 4 + 64),
     }),
   };
 };
