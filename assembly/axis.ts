@@ -54,14 +54,14 @@ export function reduce(at: usize, largest: bool): void {
   }
 }
 
-/** Softmax over the middle axis: e^(x − max) / Σ, of one row or four columns at a time. What is written too much is overwritten later. */
+/** Softmax over the middle axis: e^(x − max) / Σ, of a row or four columns at a time. What is written too much is overwritten later. */
 export function softmax(at: usize): void {
   const job = changetype<AxisJob>(at), step = <usize>job.inner << 2, bytes = <usize>job.length * step;
   let x = job.x, y = job.y;
   for (let o: u32 = 0; o < job.outer; ++o, x += bytes, y += bytes) {
     if (step == 4) softmaxLines(x, y, bytes, 4);
     else for (let next: usize = 0; next < step; next += 16) {
-      const i = step < 16 ? 0 : min(next, step - 16);
+      const i = step < 16 ? 0 : <usize>min(next, step - 16);
       softmaxLines(x + i, y + i, bytes, step);
     }
   }
@@ -90,12 +90,13 @@ function softmaxLines(x: usize, y: usize, bytes: usize, step: usize): void {
     top = v128.load(x);
     for (let i = step; i < bytes; i += step) top = f32x4.pmax(top, v128.load(x + i));
   }
-  let sum = exponentials<Softmax>(x, y, bytes, top, step == 4 ? 16 : step);
+  const stride: usize = step == 4 ? 16 : step;
+  let sum = exponentials<Softmax>(x, y, bytes, top, stride);
   if (step == 4) {
     sum = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 2, 3, 0, 1));
     sum = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 1, 0, 3, 2));
   }
-  const factor = f32x4.div(f32x4.splat(1), sum), stride = step == 4 ? 16 : step;
+  const factor = f32x4.div(f32x4.splat(1), sum);
   for (let i: usize = 0; i < bytes; i += stride) {
     const q = f32x4.mul(v128.load(y + i), factor);
     if (stride < 16) storePart(y + i, q, <u32>(stride >> 2));
@@ -137,9 +138,9 @@ function copyRow(s: usize, d: usize, n: u32, sStep: usize, dStep: usize): void {
 function transpose(s: usize, d: usize, job: CopyJob): void {
   const across = job.n5, sStep = job.s5, dStep = job.d4, last = job.n4 - 4;
   for (let row: u32 = 0; row < across; row += 4) {
-    const first = across < 4 ? 0 : min(row, across - 4), from = s + first * sStep, to = d + (<usize>first << 2);
+    const first = <usize>(across < 4 ? 0 : min(row, across - 4)), from = s + first * sStep, to = d + (first << 2);
     for (let next: u32 = 0; next < job.n4; next += 4) {
-      const i = min(next, last), at = from + (<usize>i << 2), out = to + i * dStep, a = v128.load(at), b = v128.load(at + sStep);
+      const i = <usize>min(next, last), at = from + (i << 2), out = to + i * dStep, a = v128.load(at), b = v128.load(at + sStep);
       const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), AB = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
       if (across == 2) { v128.store(out, ab); v128.store(out, AB, 16); continue; }
       const c = v128.load(at + 2 * sStep), e = v128.load(at + 3 * sStep);
@@ -169,8 +170,9 @@ export function resize(at: usize): void {
     }
     for (let row: usize = 0; row < rows; row += 4, y += cols) {
       const low = load<u32>(rowLow + row), high = load<u32>(rowHigh + row), weight = load<u32>(job.rowWeight + row);
-      if (row && low == load<u32>(rowLow + row - 4) && high == load<u32>(rowHigh + row - 4) && weight == load<u32>(job.rowWeight + row - 4)) {
-        copyRow(y - cols, y, job.outWidth, 4, 4);
+      const before = row - 4, same = row && low == load<u32>(rowLow + before) && high == load<u32>(rowHigh + before);
+      if (same && weight == load<u32>(job.rowWeight + before)) {
+        memory.copy(y, y - cols, cols);
         continue;
       }
       const wy = i32x4.splat(weight);
