@@ -97,11 +97,8 @@ function softmaxLines(x: usize, y: usize, bytes: usize, step: usize): void {
     sum = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 1, 0, 3, 2));
   }
   const factor = f32x4.div(f32x4.splat(1), sum);
-  for (let i: usize = 0; i < bytes; i += stride) {
-    const q = f32x4.mul(v128.load(y + i), factor);
-    if (stride < 16) storePart(y + i, q, <u32>(stride >> 2));
-    else v128.store(y + i, q);
-  }
+  if (stride < 16) for (let i: usize = 0; i < bytes; i += stride) storePart(y + i, f32x4.mul(v128.load(y + i), factor), <u32>(stride >> 2));
+  else for (let i: usize = 0; i < bytes; i += stride) v128.store(y + i, f32x4.mul(v128.load(y + i), factor));
 }
 
 /** Six nested dimensions of 32-bit elements, rows of contiguous ones as whole vectors (never past the row's end). */
