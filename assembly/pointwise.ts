@@ -179,43 +179,43 @@ export function map<F extends Unary>(at: usize): void {
 @unmanaged @final
 export class Add extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.add(x, y); }
-  @inline commutes(): bool { return true; }
+  @inline repeatsSecond(): bool { return true; }
 }
 @unmanaged @final
 export class Sub extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.sub(x, y); }
-  @inline commutes(): bool { return false; }
+  @inline repeatsSecond(): bool { return false; }
 }
 @unmanaged @final
 export class Mul extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.mul(x, y); }
-  @inline commutes(): bool { return true; }
+  @inline repeatsSecond(): bool { return true; }
 }
 @unmanaged @final
 export class Div extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.div(x, y); }
-  @inline commutes(): bool { return false; }
+  @inline repeatsSecond(): bool { return false; }
 }
 @unmanaged @final
 export class Min extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.min(x, y); }
-  @inline commutes(): bool { return true; }
+  @inline repeatsSecond(): bool { return true; }
 }
 @unmanaged @final
 export class Max extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.max(x, y); }
-  @inline commutes(): bool { return true; }
+  @inline repeatsSecond(): bool { return true; }
 }
 /** x where it is not negative, y·x where it is. */
 @unmanaged @final
 export class Prelu extends Binary {
   @inline of(x: v128, y: v128): v128 { return v128.bitselect(f32x4.mul(x, y), x, f32x4.lt(x, zero())); }
-  @inline commutes(): bool { return false; }
+  @inline repeatsSecond(): bool { return true; }
 }
 
 /**
  * The innermost row: strides 4 (contiguous) or 0 (repeated); any other stride goes element by element. Where the order does
- * not matter, a repeated operand comes second.
+ * not matter, or slopes are meant, a repeated operand comes second.
  */
 // @ts-ignore: decorator
 @inline
@@ -225,7 +225,7 @@ function row<F extends Binary>(job: BinaryJob, a: usize, b: usize, y: usize): vo
     for (let i: usize = 0; i < n; i += 16) v128.store(y + i, clamp(f.of(v128.load(a + i), v128.load(b + i)), lo, hi));
   } else if (sa == 4 && sb == 0) {
     for (let i: usize = 0, v = v128.load32_splat(b); i < n; i += 16) v128.store(y + i, clamp(f.of(v128.load(a + i), v), lo, hi));
-  } else if (!f.commutes() && sa == 0 && sb == 4) {
+  } else if (!f.repeatsSecond() && sa == 0 && sb == 4) {
     for (let i: usize = 0, v = v128.load32_splat(a); i < n; i += 16) v128.store(y + i, clamp(f.of(v, v128.load(b + i)), lo, hi));
   } else {
     for (let i: usize = 0; i < n; i += 4, a += sa, b += sb) {
