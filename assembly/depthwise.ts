@@ -1,101 +1,94 @@
 import { WindowJob } from './job';
-import { clamp, evens, madd, odds, shifted } from './simd';
+import { clamp, evens, madd, odds, shifted, zero } from './simd';
 
 // Depthwise convolution with a window of 3x3 or 5x5, straight from planes as they are. A column of four pixels walks down
 // the plane: each input row is loaded once and goes into all output rows it belongs to, whose sums stay in registers.
-// What lies left and right of the image is masked away, rows above and below are left out. The last column lies
+// What lies left and right of the image is replaced by zeros, rows above and below are left out. The last column lies
 // over the one before, so that nothing is written past a row.
 
 // @ts-ignore: decorator
 @inline
 function masked(x: v128, mask: usize): v128 { return v128.and(x, v128.load(mask)); }
 
-/** Four pixels that a tap reads, zero where they lie outside. */
-// @ts-ignore: decorator
-@inline
-function tap(at: usize, mask: usize, edge: bool): v128 { return edge ? masked(v128.load(at), mask) : v128.load(at); }
-
-/** What stands in for a bias that is absent. */
+/** What stands in for a bias that is absent, and for pixels beside the image. */
 const ZERO = memory.data<f32>([0]);
 
 /**
- * Four pixels at a time of all output rows, stride 1. Each input row ends the upper of two sums, goes on with the lower
- * one and begins the next. Products of a row are summed before they join the older sums: chains of additions stay short.
+ * Columns [from, to) of a plane, stride 1, at most one pixel of padding. Each input row ends the sums u of an output row, goes on
+ * with those of the next, v, and begins another. Products of a row are summed before they join the older sums: chains of additions
+ * stay short.
  */
 // @ts-ignore: decorator
 @inline
-function columns3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, from: u32, to: u32, edge: bool): void {
+function columns3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, from: usize, to: usize, edge: bool): void {
   const w0 = v128.load32_splat(weights), w1 = v128.load32_splat(weights, 4), w2 = v128.load32_splat(weights, 8);
   const w3 = v128.load32_splat(weights, 12), w4 = v128.load32_splat(weights, 16), w5 = v128.load32_splat(weights, 20);
   const w6 = v128.load32_splat(weights, 24), w7 = v128.load32_splat(weights, 28), w8 = v128.load32_splat(weights, 32);
-  const outRow = <usize>job.outWidth << 2, rowBytes = job.rowBytes, lo = f32x4.splat(job.min), hi = f32x4.splat(job.max);
-  for (let next = from; next < to; next += 4) {
-    const at = min(next, job.outWidth - 4), left = job.masks + (<usize>at << 2), right = left + outRow * 2;
-    let row = src + (<usize>at - <usize>job.left << 2), out = dst + (<usize>at << 2), ending = job.height + job.top - 2;
-    const rest = job.outHeight > ending;
-    let x = v128.load32_splat(bias), y = x, a: v128, b: v128, c: v128;
-    if (!job.top) {
-      a = tap(row, left, edge); b = v128.load(row, 4); c = tap(row + 8, right, edge); row += rowBytes;
-      y = madd(c, w2, madd(b, w1, madd(a, w0, y)));
+  const lo = f32x4.splat(job.min), hi = f32x4.splat(job.max), rowBytes = job.rowBytes, left = <usize>job.left << 2;
+  const outRow = <usize>job.outWidth << 2, outPlane = outRow * job.outHeight, early = 2 - job.top;
+  const rows = min(job.height, job.outHeight + early);
+  for (let next = from; next < to; next += 16) {
+    const at = min(next, outRow - 16), first = left > at, last = at + 20 - left >= rowBytes;
+    let row = src + at - left, out = dst + at, u = v128.load32_splat(bias), v = u, above = early;
+    for (let rest = rows; rest > 0; --rest, row += rowBytes) {
+      const b = v128.load(row, 4);
+      let a = b, c = b;
+      if (edge && first) a = v128.shuffle<i32>(zero(), b, 3, 4, 5, 6);
+      else a = v128.load(row);
+      if (edge && last) c = shifted(b, zero());
+      else c = v128.load(row, 8);
+      if (above) --above;
+      else { v128.store(out, clamp(f32x4.add(u, madd(c, w8, madd(b, w7, f32x4.mul(a, w6)))), lo, hi)); out += outRow; }
+      u = f32x4.add(v, madd(c, w5, madd(b, w4, f32x4.mul(a, w3))));
+      v = madd(c, w2, madd(b, w1, madd(a, w0, v128.load32_splat(bias))));
     }
-    a = tap(row, left, edge); b = v128.load(row, 4); c = tap(row + 8, right, edge); row += rowBytes;
-    y = f32x4.add(y, madd(c, w5, madd(b, w4, f32x4.mul(a, w3))));
-    x = madd(c, w2, madd(b, w1, madd(a, w0, x)));
-    for (; ending > 0; ending -= 2) {
-      a = tap(row, left, edge); b = v128.load(row, 4); c = tap(row + 8, right, edge); row += rowBytes;
-      v128.store(out, clamp(f32x4.add(y, madd(c, w8, madd(b, w7, f32x4.mul(a, w6)))), lo, hi)); out += outRow;
-      x = f32x4.add(x, madd(c, w5, madd(b, w4, f32x4.mul(a, w3))));
-      y = madd(c, w2, madd(b, w1, madd(a, w0, v128.load32_splat(bias))));
-      if (ending == 1) { y = x; break; }
-      a = tap(row, left, edge); b = v128.load(row, 4); c = tap(row + 8, right, edge); row += rowBytes;
-      v128.store(out, clamp(f32x4.add(x, madd(c, w8, madd(b, w7, f32x4.mul(a, w6)))), lo, hi)); out += outRow;
-      y = f32x4.add(y, madd(c, w5, madd(b, w4, f32x4.mul(a, w3))));
-      x = madd(c, w2, madd(b, w1, madd(a, w0, v128.load32_splat(bias))));
-      if (ending == 2) { break; }
-    }
-    if (rest) v128.store(out, clamp(y, lo, hi));
+    if (out < dst + outPlane) v128.store(out, clamp(u, lo, hi));
   }
 }
 
-function inner3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, from: u32, to: u32): void {
+function inner3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, from: usize, to: usize): void {
   columns3x3(job, src, dst, weights, bias, from, to, false);
 }
 
-function edge3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, from: u32, to: u32): void {
+function edge3x3(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize, from: usize, to: usize): void {
   columns3x3(job, src, dst, weights, bias, from, to, true);
 }
 
-/** The same with strides 2: of eight pixels and one more, every other. An output row ends with the input row that begins the next. */
+/**
+ * The same with strides 2: the even and the odd ones of eight pixels are two taps of a row, the first tap is the odd ones moved by a pixel;
+ * the one that comes in is read apart, or is a zero. An output row ends with the input row that begins the next.
+ */
 function columns3x3by2(job: WindowJob, src: usize, dst: usize, weights: usize, bias: usize): void {
   const w0 = v128.load32_splat(weights), w1 = v128.load32_splat(weights, 4), w2 = v128.load32_splat(weights, 8);
   const w3 = v128.load32_splat(weights, 12), w4 = v128.load32_splat(weights, 16), w5 = v128.load32_splat(weights, 20);
   const w6 = v128.load32_splat(weights, 24), w7 = v128.load32_splat(weights, 28), w8 = v128.load32_splat(weights, 32);
-  const outRow = <usize>job.outWidth << 2, rowBytes = job.rowBytes, lo = f32x4.splat(job.min), hi = f32x4.splat(job.max);
-  const top = job.top, pairs = job.height + top - 1 >> 1;
-  for (let next: u32 = 0; next < job.outWidth; next += 4) {
-    const at = min(next, job.outWidth - 4), left = job.masks + (<usize>at << 2), right = left + outRow * 2;
-    let row = src + (<usize>at * 2 - <usize>job.left << 2), out = dst + (<usize>at << 2), x = v128.load32_splat(bias);
-    const stop = out + <usize>pairs * outRow, end = out + <usize>job.outHeight * outRow;
+  const outRow = <usize>job.outWidth << 2, outPlane = outRow * job.outHeight, rowBytes = job.rowBytes, left = <usize>job.left << 2;
+  const top = job.top, pairs = job.height + top - 1 >> 1, lo = f32x4.splat(job.min), hi = f32x4.splat(job.max);
+  for (let next: usize = 0; next < outRow; next += 16) {
+    const at = min(next, outRow - 16), mask = v128.load(job.masks + outRow * 2 + at);
+    let row = src + at * 2 - left + 4, side = row - 4, step = rowBytes, out = dst + at, x = v128.load32_splat(bias);
+    if (left > at) { side = ZERO; step = 0; }
+    const stop = out + outRow * pairs, end = out + outPlane;
     let p: v128, q: v128, a: v128, b: v128, c: v128;
     if (!top) {
-      p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q);
-      c = masked(shifted(a, v128.load(row, 32)), right);
-      x = madd(c, w2, madd(b, w1, madd(a, w0, x))); row += rowBytes;
+      p = v128.load(row); q = v128.load(row, 16); c = v128.and(odds(p, q), mask); b = evens(p, q);
+      a = v128.shuffle<i32>(v128.load32_splat(side), c, 3, 4, 5, 6);
+      x = madd(a, w0, madd(c, w2, madd(b, w1, x))); row += rowBytes; side += step;
     }
     for (; out < stop; out += outRow) {
-      p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q);
-      c = masked(shifted(a, v128.load(row, 32)), right); row += rowBytes;
-      x = f32x4.add(x, madd(c, w5, madd(b, w4, f32x4.mul(a, w3))));
-      p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q);
-      c = masked(shifted(a, v128.load(row, 32)), right); row += rowBytes;
-      v128.store(out, clamp(f32x4.add(x, madd(c, w8, madd(b, w7, f32x4.mul(a, w6)))), lo, hi));
-      x = madd(c, w2, madd(b, w1, madd(a, w0, v128.load32_splat(bias))));
+      p = v128.load(row); q = v128.load(row, 16); c = v128.and(odds(p, q), mask); b = evens(p, q);
+      a = v128.shuffle<i32>(v128.load32_splat(side), c, 3, 4, 5, 6); row += rowBytes; side += step;
+      x = f32x4.add(x, madd(a, w3, madd(c, w5, f32x4.mul(b, w4))));
+      p = v128.load(row); q = v128.load(row, 16); c = v128.and(odds(p, q), mask); b = evens(p, q);
+      a = v128.shuffle<i32>(v128.load32_splat(side), c, 3, 4, 5, 6); row += rowBytes; side += step;
+      v128.store(out, clamp(f32x4.add(x, madd(a, w6, madd(c, w8, f32x4.mul(b, w7)))), lo, hi));
+      x = madd(a, w0, madd(c, w2, madd(b, w1, v128.load32_splat(bias))));
     }
     if (out >= end) continue;
     if ((pairs << 1) + 1 - top < job.height) {
-      p = v128.load(row); q = v128.load(row, 16); a = masked(evens(p, q), left); b = odds(p, q);
-      c = masked(shifted(a, v128.load(row, 32)), right);
-      x = madd(c, w5, madd(b, w4, madd(a, w3, x)));
+      p = v128.load(row); q = v128.load(row, 16); c = v128.and(odds(p, q), mask); b = evens(p, q);
+      a = v128.shuffle<i32>(v128.load32_splat(side), c, 3, 4, 5, 6);
+      x = madd(a, w3, madd(c, w5, madd(b, w4, x)));
     }
     v128.store(out, clamp(x, lo, hi));
   }
@@ -156,12 +149,13 @@ abstract class Columns {}
 @unmanaged @final
 class Of3x3 extends Columns {
   @inline weightBytes(): usize { return 36; }
-  /** Only columns that reach beyond the image, on the left and on the right, are masked. */
+  /** Between the first column and the last none reaches beyond the image; of few columns all are taken at once. */
   @inline plane(job: WindowJob, src: usize, dst: usize, w: usize, bias: usize): void {
-    const first = min(job.left + 3 & ~3, job.outWidth), last = max(first, <u32>(job.rowBytes >> 2) + job.left - 2 & ~3);
-    if (first) edge3x3(job, src, dst, w, bias, 0, first);
-    if (first < last) inner3x3(job, src, dst, w, bias, first, last);
-    if (last < job.outWidth) edge3x3(job, src, dst, w, bias, last, job.outWidth);
+    const width = <usize>job.outWidth << 2, last = width - 1 & ~15;
+    if (width <= 64) return edge3x3(job, src, dst, w, bias, 0, width);
+    edge3x3(job, src, dst, w, bias, 0, 16);
+    inner3x3(job, src, dst, w, bias, 16, last);
+    edge3x3(job, src, dst, w, bias, last, width);
   }
 }
 

@@ -61,10 +61,10 @@ export function f32_clamp(job: usize): void { fn.map<fn.Clamp>(job); }
 export function f32_leaky(job: usize): void { fn.map<fn.Leaky>(job); }
 export function f32_hardsigmoid(job: usize): void { fn.map<fn.HardSigmoid>(job); }
 export function f32_hardswish(job: usize): void { fn.map<fn.HardSwish>(job); }
-export function f32_sigmoid(job: usize): void { fn.map<fn.Sigmoid>(job); }
-export function f32_swish(job: usize): void { fn.map<fn.Swish>(job); }
-export function f32_tanh(job: usize): void { fn.map<fn.Tanh>(job); }
-export function f32_exp(job: usize): void { fn.map<fn.Exp>(job); }
+export function f32_sigmoid(job: usize): void { fn.mapExponential<fn.Sigmoid>(job); }
+export function f32_swish(job: usize): void { fn.mapExponential<fn.Swish>(job); }
+export function f32_tanh(job: usize): void { fn.mapExponential<fn.Tanh>(job); }
+export function f32_exp(job: usize): void { fn.mapExponential<fn.Exp>(job); }
 export function f32_erf(job: usize): void { fn.map<fn.Erf>(job); }
 export function f32_sqrt(job: usize): void { fn.map<fn.Sqrt>(job); }
 export function f32_reciprocal(job: usize): void { fn.map<fn.Reciprocal>(job); }

@@ -328,8 +328,8 @@ export class ResizeJob {
   colHigh: usize;
   colWeight: usize;
   /**
-   * 1: twice as many columns, four or more, 2i from x[i] and `even` parts of its left neighbour, 2i + 1 from x[i] and `odd` parts of the
-   * right one; `between` has room for a pixel before and after it.
+   * 1: twice as many rows and columns, of four columns or more: 2i from x[i] and `even` parts of its neighbour before it, 2i + 1 from x[i]
+   * and `odd` parts of the one after it.
    */
   doubles: u32;
   even: f32;

@@ -10,74 +10,131 @@ export abstract class Unary {}
 @unmanaged
 export abstract class Binary {}
 
-// Constants in fours: a load is one instruction, making a vector of a number three.
+/** Most of −ln 2: with few digits, so that n times it is exact, or with all where it is not rounded before it is added. */
+const LN2: f32 = ASC_FEATURE_RELAXED_SIMD ? -0.6931471805599453 : -0.693359375;
+
+// Constants in memory: to load and repeat one is one instruction, making a vector of a number three.
 const EXP = memory.data<f32>([
-  -104, -104, -104, -104, 89, 89, 89, 89,
-  1.4426950408889634, 1.4426950408889634, 1.4426950408889634, 1.4426950408889634,
-  0.693359375, 0.693359375, 0.693359375, 0.693359375, 2.12194440e-4, 2.12194440e-4, 2.12194440e-4, 2.12194440e-4,
-  0.001388888888888889, 0.001388888888888889, 0.001388888888888889, 0.001388888888888889,
-  0.008333333333333333, 0.008333333333333333, 0.008333333333333333, 0.008333333333333333,
-  0.041666666666666664, 0.041666666666666664, 0.041666666666666664, 0.041666666666666664,
-  0.16666666666666666, 0.16666666666666666, 0.16666666666666666, 0.16666666666666666,
-  0.5, 0.5, 0.5, 0.5, 1, 1, 1, 1,
+  -87.4, 89, 1.4426950408889634, 12583038, LN2, 2.12194440e-4,
+  0.008312331512570381, 0.041890256106853485, 0.16667117178440094, 0.499992311000824, 0.5, 1,
 ], 16);
 
+/** −1 eight times and 0 eight times: of eight lanes the first n from byte 32 − 4n on. */
+export const FIRST = memory.data<i32>([-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0], 16);
+
 /**
- * e^x: 2^n·e^r with n = round(x/ln 2), r in two parts (Cody & Waite), e^r by its Taylor polynomial of degree 6
- * (relative error below 2·10⁻⁷ for |r| ≤ ln 2 / 2).
+ * A function of e^z, given as two numbers: s = 2^n / 2 and w = e^r − 1, where z = n·ln 2 + r and |r| ≤ ln 2 / 2, so that
+ * e^z / 2 = s + s·w and (e^z − 1) / 2 = s·w + (s − 1/2) keeps its digits where z is small. a is the operator's
+ * parameter, lo and hi are how far z may go.
+ */
+@unmanaged
+export abstract class Exponential {}
+
+// @ts-ignore: decorator
+@inline
+function sigmoid4(s: v128, w: v128): v128 {
+  const e = madd(s, w, s);
+  return f32x4.div(e, f32x4.add(e, v128.load32_splat(EXP, 40)));
+}
+
+@unmanaged @final
+export class Sigmoid extends Exponential {
+  @inline before(x: v128, a: v128, lo: v128, hi: v128): v128 { return clamp(x, lo, hi); }
+  @inline after(x: v128, s: v128, w: v128): v128 { return sigmoid4(s, w); }
+  @inline sums(): bool { return false; }
+}
+@unmanaged @final
+export class Swish extends Exponential {
+  @inline before(x: v128, a: v128, lo: v128, hi: v128): v128 { return clamp(f32x4.mul(x, a), lo, hi); }
+  @inline after(x: v128, s: v128, w: v128): v128 { return f32x4.mul(x, sigmoid4(s, w)); }
+  @inline sums(): bool { return false; }
+}
+/** (e^2x − 1) / (e^2x + 1); the sign is put in for the sake of −0. */
+@unmanaged @final
+export class Tanh extends Exponential {
+  @inline before(x: v128, a: v128, lo: v128, hi: v128): v128 { return clamp(f32x4.add(x, x), lo, hi); }
+  @inline after(x: v128, s: v128, w: v128): v128 {
+    const half = v128.load32_splat(EXP, 40), e = madd(s, w, f32x4.sub(s, half));
+    return v128.or(f32x4.div(e, f32x4.add(e, v128.load32_splat(EXP, 44))), v128.and(x, f32x4.splat(-0.0)));
+  }
+  @inline sums(): bool { return false; }
+}
+@unmanaged @final
+export class Exp extends Exponential {
+  @inline before(x: v128, a: v128, lo: v128, hi: v128): v128 { return clamp(x, lo, hi); }
+  @inline after(x: v128, s: v128, w: v128): v128 { const e = madd(s, w, s); return f32x4.add(e, e); }
+  @inline sums(): bool { return false; }
+}
+/** e^(x − a) / 2 for x ≤ a, and the sum of them. */
+@unmanaged @final
+export class Softmax extends Exponential {
+  @inline before(x: v128, a: v128, lo: v128, hi: v128): v128 { return f32x4.pmax(f32x4.sub(x, a), lo); }
+  @inline after(x: v128, s: v128, w: v128): v128 { return madd(s, w, s); }
+  @inline sums(): bool { return true; }
+}
+
+/**
+ * y[i] = f(x[i]) over `bytes`, two vectors `step` bytes apart at a time, and their sum by lanes where a function wants it. With a step
+ * of 16 up to 31 bytes too many are written, with a longer one none. n is rounded by adding a number so large that no fraction is left:
+ * its last bits are then n and the bias of an exponent. r comes in two parts (Cody & Waite), w is r + r² times a polynomial of degree 3
+ * (minimax, relative error of e^r below 1.1·10⁻⁷). Results below 2^−125.5 are zero, as −∞ wants; NaN passes through.
  */
 // @ts-ignore: decorator
 @inline
-export function exp4(x: v128): v128 {
-  // Beyond −104 and 89 the result is zero or infinite in f32; NaN passes through.
-  const bound = f32x4.pmin(f32x4.pmax(x, v128.load(EXP)), v128.load(EXP, 16));
-  const n = f32x4.nearest(f32x4.mul(bound, v128.load(EXP, 32)));
-  let r = f32x4.sub(bound, f32x4.mul(n, v128.load(EXP, 48)));
-  r = f32x4.add(r, f32x4.mul(n, v128.load(EXP, 64)));
-  let p = madd(v128.load(EXP, 80), r, v128.load(EXP, 96));
-  p = madd(p, r, v128.load(EXP, 112));
-  p = madd(p, r, v128.load(EXP, 128));
-  p = madd(p, r, v128.load(EXP, 144));
-  p = madd(p, r, v128.load(EXP, 160));
-  p = madd(p, r, v128.load(EXP, 160));
-  // 2^n in two factors, so that n = 128 and the subnormal results are reached without overflow.
-  const i = i32x4.trunc_sat_f32x4_s(n), low = i32x4.shr_s(i, 1), high = i32x4.sub(i, low);
-  return f32x4.mul(f32x4.mul(p, power2(low)), power2(high));
+export function exponentials<F extends Exponential>(x: usize, y: usize, bytes: usize, a: v128, step: usize = 16): v128 {
+  const f = changetype<F>(0), last = step > 16 ? bytes - step : bytes;
+  let sum = zero();
+  for (let i: usize = 0; i < bytes; i += 2 * step) {
+    const next = f.sums() ? min(i + step, last) : i + step, x0 = v128.load(x + i), x1 = v128.load(x + next);
+    let c = v128.load32_splat(EXP), d = v128.load32_splat(EXP, 4);
+    let r0 = f.before(x0, a, c, d), r1 = f.before(x1, a, c, d);
+    c = v128.load32_splat(EXP, 8); d = v128.load32_splat(EXP, 12);
+    const t0 = madd(r0, c, d), t1 = madd(r1, c, d), n0 = f32x4.sub(t0, d), n1 = f32x4.sub(t1, d);
+    c = v128.load32_splat(EXP, 16); r0 = madd(n0, c, r0); r1 = madd(n1, c, r1);
+    if (!ASC_FEATURE_RELAXED_SIMD) { c = v128.load32_splat(EXP, 20); r0 = madd(n0, c, r0); r1 = madd(n1, c, r1); }
+    const u0 = f32x4.mul(r0, r0), u1 = f32x4.mul(r1, r1);
+    c = v128.load32_splat(EXP, 24); d = v128.load32_splat(EXP, 28);
+    let h0 = madd(r0, c, d), h1 = madd(r1, c, d);
+    c = v128.load32_splat(EXP, 32); d = v128.load32_splat(EXP, 36);
+    h0 = madd(u0, h0, madd(r0, c, d)); h1 = madd(u1, h1, madd(r1, c, d));
+    const q0 = f.after(x0, i32x4.shl(t0, 23), madd(u0, h0, r0)), q1 = f.after(x1, i32x4.shl(t1, 23), madd(u1, h1, r1));
+    if (f.sums()) {
+      if (bytes - i < 2 * step) {
+        const mask = FIRST + 32 - (step > 16 ? 16 : bytes - i);
+        sum = f32x4.add(sum, f32x4.add(v128.and(q0, v128.load(mask)), v128.and(q1, v128.load(mask, 16))));
+      } else sum = f32x4.add(sum, f32x4.add(q0, q1));
+    }
+    v128.store(y + i, q0);
+    v128.store(y + next, q1);
+  }
+  return sum;
 }
 
+/** y[i] = f(e^…) of x[i]. */
 // @ts-ignore: decorator
 @inline
-function power2(n: v128): v128 { return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23); }
-
-// @ts-ignore: decorator
-@inline
-function sigmoid4(x: v128): v128 {
-  return f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
+export function mapExponential<F extends Exponential>(at: usize): void {
+  const job = changetype<UnaryJob>(at);
+  exponentials<F>(job.x, job.y, <usize>job.length << 2, f32x4.splat(job.a));
 }
 
-// @ts-ignore: decorator
-@inline
-function tanh4(x: v128): v128 {
-  // Near zero 1 − 2/(e^2x + 1) loses its digits: there the series x − x³/3 + 2x⁵/15 − 17x⁷/315.
-  const far = f32x4.sub(f32x4.splat(1), f32x4.div(f32x4.splat(2), f32x4.add(exp4(f32x4.add(x, x)), f32x4.splat(1))));
-  const s = f32x4.mul(x, x);
-  let p = madd(s, f32x4.splat(-17.0 / 315.0), f32x4.splat(2.0 / 15.0));
-  p = madd(s, p, f32x4.splat(-1.0 / 3.0));
-  const near = madd(f32x4.mul(x, s), p, x);
-  return v128.bitselect(near, far, f32x4.lt(f32x4.abs(x), f32x4.splat(0.15)));
-}
+// Numerator and denominator of erf x / x in x².
+const ERF = memory.data<f32>([
+  2.0500817754509626e-06, 3.809171175817028e-05, 0.0002848837757483125, 0.0011625455226749182, 0.0037656575441360474, 0.0149692976847291,
+  0.052748847752809525, 0.11410949379205704, 0.190407395362854, 0.5020769238471985, 1.1283791065216064, 1,
+], 16);
 
-/** erf by Abramowitz & Stegun 7.1.26, absolute error below 1.5·10⁻⁷. */
+/** erf by a quotient of polynomials (minimax on ±3.92, where erf is 1 in f32; relative error below 4·10⁻⁷). */
 // @ts-ignore: decorator
 @inline
 function erf4(x: v128): v128 {
-  const m = f32x4.abs(x), t = f32x4.div(f32x4.splat(1), madd(m, f32x4.splat(0.3275911), f32x4.splat(1)));
-  let p = madd(t, f32x4.splat(1.061405429), f32x4.splat(-1.453152027));
-  p = madd(t, p, f32x4.splat(1.421413741));
-  p = madd(t, p, f32x4.splat(-0.284496736));
-  p = madd(t, p, f32x4.splat(0.254829592));
-  const y = f32x4.sub(f32x4.splat(1), f32x4.mul(f32x4.mul(p, t), exp4(f32x4.neg(f32x4.mul(m, m)))));
-  return v128.or(y, v128.and(x, f32x4.splat(-0.0)));
+  const end = f32x4.splat(3.92), y = clamp(x, f32x4.neg(end), end), s = f32x4.mul(y, y);
+  let p = madd(s, v128.load32_splat(ERF), v128.load32_splat(ERF, 8)), q = madd(s, v128.load32_splat(ERF, 4), v128.load32_splat(ERF, 12));
+  p = madd(p, s, v128.load32_splat(ERF, 16)); q = madd(q, s, v128.load32_splat(ERF, 20));
+  p = madd(p, s, v128.load32_splat(ERF, 24)); q = madd(q, s, v128.load32_splat(ERF, 28));
+  p = madd(p, s, v128.load32_splat(ERF, 32)); q = madd(q, s, v128.load32_splat(ERF, 36));
+  p = madd(p, s, v128.load32_splat(ERF, 40)); q = madd(q, s, v128.load32_splat(ERF, 44));
+  return f32x4.div(f32x4.mul(y, p), q);
 }
 
 // a and b are the operator's parameters.
@@ -89,20 +146,12 @@ export class Leaky extends Unary {
 }
 @unmanaged @final
 export class HardSigmoid extends Unary {
-  @inline of(x: v128, a: v128, b: v128): v128 { return clamp(f32x4.add(f32x4.mul(x, a), b), zero(), f32x4.splat(1)); }
+  @inline of(x: v128, a: v128, b: v128): v128 { return clamp(madd(x, a, b), zero(), f32x4.splat(1)); }
 }
 @unmanaged @final
 export class HardSwish extends Unary {
-  @inline of(x: v128, a: v128, b: v128): v128 { return f32x4.mul(x, clamp(f32x4.add(f32x4.mul(x, a), b), zero(), f32x4.splat(1))); }
+  @inline of(x: v128, a: v128, b: v128): v128 { return f32x4.mul(x, clamp(madd(x, a, b), zero(), f32x4.splat(1))); }
 }
-@unmanaged @final
-export class Sigmoid extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { return sigmoid4(x); } }
-@unmanaged @final
-export class Swish extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { return f32x4.mul(x, sigmoid4(f32x4.mul(x, a))); } }
-@unmanaged @final
-export class Tanh extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { return tanh4(x); } }
-@unmanaged @final
-export class Exp extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { return exp4(x); } }
 @unmanaged @final
 export class Erf extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { return erf4(x); } }
 @unmanaged @final
@@ -114,56 +163,59 @@ export class Abs extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { r
 @unmanaged @final
 export class Neg extends Unary { @inline of(x: v128, a: v128, b: v128): v128 { return f32x4.neg(x); } }
 
-/** y[i] = f(x[i]). */
+/** y[i] = f(x[i]), eight numbers at a time. */
 // @ts-ignore: decorator
 @inline
 export function map<F extends Unary>(at: usize): void {
-  const job = changetype<UnaryJob>(at), f = changetype<F>(0);
-  const a = f32x4.splat(job.a), b = f32x4.splat(job.b), y = job.y;
+  const job = changetype<UnaryJob>(at), f = changetype<F>(0), a = f32x4.splat(job.a), b = f32x4.splat(job.b), y = job.y;
   let x = job.x;
-  for (const d = y - x, end = x + (<usize>job.length << 2); x < end; x += 16) v128.store(x + d, f.of(v128.load(x), a, b));
+  for (const d = y - x, end = x + (<usize>job.length << 2); x < end; x += 32) {
+    const x1 = v128.load(x, 16);
+    v128.store(x + d, f.of(v128.load(x), a, b));
+    v128.store(x + d, f.of(x1, a, b), 16);
+  }
 }
 
 @unmanaged @final
 export class Add extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.add(x, y); }
-  @inline commutes(): bool { return true; }
+  @inline repeatsSecond(): bool { return true; }
 }
 @unmanaged @final
 export class Sub extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.sub(x, y); }
-  @inline commutes(): bool { return false; }
+  @inline repeatsSecond(): bool { return false; }
 }
 @unmanaged @final
 export class Mul extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.mul(x, y); }
-  @inline commutes(): bool { return true; }
+  @inline repeatsSecond(): bool { return true; }
 }
 @unmanaged @final
 export class Div extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.div(x, y); }
-  @inline commutes(): bool { return false; }
+  @inline repeatsSecond(): bool { return false; }
 }
 @unmanaged @final
 export class Min extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.min(x, y); }
-  @inline commutes(): bool { return true; }
+  @inline repeatsSecond(): bool { return true; }
 }
 @unmanaged @final
 export class Max extends Binary {
   @inline of(x: v128, y: v128): v128 { return f32x4.max(x, y); }
-  @inline commutes(): bool { return true; }
+  @inline repeatsSecond(): bool { return true; }
 }
 /** x where it is not negative, y·x where it is. */
 @unmanaged @final
 export class Prelu extends Binary {
   @inline of(x: v128, y: v128): v128 { return v128.bitselect(f32x4.mul(x, y), x, f32x4.lt(x, zero())); }
-  @inline commutes(): bool { return false; }
+  @inline repeatsSecond(): bool { return true; }
 }
 
 /**
  * The innermost row: strides 4 (contiguous) or 0 (repeated); any other stride goes element by element. Where the order does
- * not matter, a repeated operand comes second.
+ * not matter, or slopes are meant, a repeated operand comes second.
  */
 // @ts-ignore: decorator
 @inline
@@ -173,7 +225,7 @@ function row<F extends Binary>(job: BinaryJob, a: usize, b: usize, y: usize): vo
     for (let i: usize = 0; i < n; i += 16) v128.store(y + i, clamp(f.of(v128.load(a + i), v128.load(b + i)), lo, hi));
   } else if (sa == 4 && sb == 0) {
     for (let i: usize = 0, v = v128.load32_splat(b); i < n; i += 16) v128.store(y + i, clamp(f.of(v128.load(a + i), v), lo, hi));
-  } else if (!f.commutes() && sa == 0 && sb == 4) {
+  } else if (!f.repeatsSecond() && sa == 0 && sb == 4) {
     for (let i: usize = 0, v = v128.load32_splat(a); i < n; i += 16) v128.store(y + i, clamp(f.of(v, v128.load(b + i)), lo, hi));
   } else {
     for (let i: usize = 0; i < n; i += 4, a += sa, b += sb) {

@@ -1,6 +1,6 @@
 import { PadJob, WindowJob } from './job';
 import { pad } from './pack';
-import { clamp, evens, madd, odds, shifted, zero } from './simd';
+import { clamp, evens, largest4, madd, odds, shifted, storePart, zero } from './simd';
 
 // A window of any shape slid over one plane after the other: depthwise convolution and pooling. Up to 32 pixels of a row are
 // held in registers while the taps go by. Rows of taps above and below the image are left out; where the window
@@ -27,8 +27,7 @@ export class Weighted extends Tap {
 export class Largest extends Tap {
   @inline first(bias: usize, channel: usize): v128 { return f32x4.splat(-Infinity); }
   @inline weight(weights: usize): v128 { return zero(); }
-  // A sum that is NaN stays, an x that is NaN sets all bits: three instructions where f32x4.max takes eight.
-  @inline take(sum: v128, x: v128, w: v128): v128 { return v128.or(f32x4.pmax(sum, x), f32x4.ne(x, x)); }
+  @inline take(sum: v128, x: v128, w: v128): v128 { return largest4(sum, x); }
   @inline weightBytes(): usize { return 0; }
   @inline widest(): usize { return 64; }
   @inline end(job: WindowJob, dst: usize, sum: v128, scale: usize): v128 { return sum; }
@@ -92,13 +91,6 @@ function strip<T extends Tap>(
     v128.store(d, policy.end(job, d + 96, x6, scale), 96);
     v128.store(d, policy.end(job, d + 112, x7, scale), 112);
   }
-}
-
-/** The first n < 4 lanes. */
-function storePart(d: usize, x: v128, n: u32): void {
-  if (n & 2) v128.store64_lane(d, x, 0);
-  if (n == 1) v128.store32_lane(d, x, 0);
-  if (n == 3) v128.store32_lane(d, x, 2, 8);
 }
 
 /** One output row in strips as wide as fit; the last lies over the one before, so that nothing is written past the row. */

@@ -117,7 +117,8 @@ test('the statistics of Benchmark.js in our units', async () => {
 });
 
 test('layers without a product are summed up by operator, the lowest named where there are several', () => {
-  const row = { layer: 'a', op: 'Conv', x: [1], kernel: 'k', error: 0, bestMs: 1, gflops: 10, gigabytesPerSecond: 4, boundFraction: 0.9 };
+  const rates = { gflops: 10, gigabytesPerSecond: 4, bound: 'FLOPs' as const, boundFraction: 0.9 };
+  const row = { layer: 'a', op: 'Conv', x: [1], kernel: 'k', error: 0, bestMs: 1, ...rates };
   const more = { ...row, layer: 'b', gflops: 40, gigabytesPerSecond: 1, boundFraction: 0.4 };
   const table = windowsTable({ environment, ceiling: kernels.ceiling, rows: [row, more, { ...row, op: 'Add', gflops: 0 }] });
   assert.match(table, /\| Conv \| 2 \| 20\.0 \| 2\.0 \| 0\.60 \| b 0\.40 \|\n\| Add \| 1 \|  \| 4\.0 \| 0\.90 \|  \|\n/);

@@ -45,6 +45,8 @@ interface Geometry {
   readonly top: number;
   readonly left: number;
   readonly below: number;
+  /** Pixels by which the image is wider than the one that ends where the last tap lies, or `left` earlier. */
+  readonly wider: number;
 }
 
 interface Image extends Geometry { readonly width: number; readonly outHeight: number; readonly image: Float32Array }
@@ -73,10 +75,9 @@ const bias = (c: number): number => 0.1 + c / 8;
 
 function check(bench: Bench, kind: Kind, g: Geometry): void {
   const { kernel, size, stride, scale, copies = 1 } = kind, { outWidth, height, top, left, below } = g;
-  // The image ends where the last tap lies, or `left` pixels earlier.
-  const width = (outWidth - 1) * stride + size - 2 * left, outHeight = Math.floor((height + top + below - size) / stride) + 1;
+  const width = (outWidth - 1) * stride + size - 2 * left + g.wider, outHeight = Math.floor((height + top + below - size) / stride) + 1;
   const image = wave(channels * height * width, 1), weights = wave(channels * size * size, 2), area = outHeight * outWidth;
-  const where = `${kernel} of ${size}, ${outWidth} wide, ${height} high, pads ${top} ${left} ${below}`;
+  const where = `${kernel} of ${size}, ${outWidth} from ${width} wide, ${height} high, pads ${top} ${left} ${below}`;
   const masks = Int32Array.from({ length: size * outWidth }, (_, i) => {
     const x = (i % outWidth) * stride + Math.floor(i / outWidth) - left;
     return x >= 0 && x < width ? -1 : 0;
@@ -112,9 +113,11 @@ for (const simd of probe()) {
       const bench = new Bench(backend), pads = kind.masks ? [0, 1, Math.floor(kind.size / 2)] : [0];
       for (let outWidth = kind.masks ? 4 : 1; outWidth <= 40; outWidth++) {
         for (const left of pads) {
-          if ((outWidth - 1) * kind.stride + kind.size - 2 * left < 1) continue;
-          for (const height of [5, 6, 9]) {
-            for (const top of [0, 1]) check(bench, kind, { outWidth, height, top, left, below: (height + left) % 2 });
+          for (const wider of kind.masks ? [0, left ? 1 : -1] : [0]) {
+            if ((outWidth - 1) * kind.stride + kind.size - 2 * left + wider < 1) continue;
+            for (const height of [5, 6, 9]) {
+              for (const top of [0, 1]) check(bench, kind, { outWidth, height, top, left, below: (height + left) % 2, wider });
+            }
           }
         }
       }

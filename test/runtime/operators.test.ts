@@ -128,6 +128,13 @@ for (const shape of [[7], [1, 5], [4, 33], [2, 3, 4, 5], [3, 1, 2], [2, 6625]]) 
     check('Softmax', `[${shape}] along ${axis}`, { args: [scaled(filled(shape, 1), 6)], attrs: { axis } });
   }
 }
+for (const inner of [1, 2, 3, 4, 5, 6, 7, 9, 12]) {
+  test(`Softmax of every length up to 18, ${inner} apart`, async () => {
+    for (let length = 1; length <= 18; length++) {
+      await agrees(oneNode('Softmax', { axis: 1 }, [scaled(filled([3, length, inner], length), 6)]));
+    }
+  });
+}
 check('Softmax', 'of large numbers', { args: [new Tensor('float32', [1000, 1001, -1000, 88, 999, 1])] });
 
 for (const op of ['ReduceMean', 'ReduceSum', 'ReduceMax']) {
@@ -261,12 +268,31 @@ for (const [name, nodes] of Object.entries(shared)) {
   });
 }
 
+/** Rounding of the argument's multiple of ln 2 and of a few operations. */
+const RELATIVE = 1e-6;
+
 const unusual = new Tensor('float32', [NaN, -Infinity, Infinity, -0, 1, -2, 3e38, NaN, 0.5]);
 for (const op of [
   'Relu', 'LeakyRelu', 'HardSigmoid', 'HardSwish', 'Sigmoid', 'Tanh', 'Exp', 'Erf',
   'Sqrt', 'Reciprocal', 'Abs', 'Neg', 'Softmax', 'Swish', 'Clip',
 ]) {
   test(`${op} treats NaN and infinities like the plain loops`, () => agrees(oneNode(op, {}, [unusual])));
+}
+const grid = new Tensor('float32', Float32Array.from({ length: 4001 }, (_, i) => ((i - 2000) / 2000) ** 3 * 86));
+const functions: Readonly<Record<string, (x: number) => number>> = {
+  Exp: Math.exp, Sigmoid: (x) => 1 / (1 + Math.exp(-x)), Swish: (x) => x / (1 + Math.exp(-x)), Tanh: Math.tanh,
+};
+for (const [op, of] of Object.entries(functions)) {
+  test(`${op} keeps its digits: relative error below 1e-6 from -86 to 86`, async () => {
+    for (const [device, options] of Object.entries(devices)) {
+      if (device === 'reference') continue;
+      const got = (await runOnce(oneNode(op, {}, [grid]), options)).outputs.y0.data as Float32Array;
+      grid.data.forEach((x, i) => {
+        const want = of(x), error = Math.abs(got[i] - want);
+        if (!(error <= RELATIVE * Math.abs(want))) assert.unreachable(`${device} ${op}(${x}): expected ${want}, got ${got[i]}`);
+      });
+    }
+  });
 }
 for (const op of ['Add', 'Sub', 'Mul', 'Div', 'Min', 'Max', 'PRelu']) {
   test(

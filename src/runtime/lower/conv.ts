@@ -70,7 +70,7 @@ export const lowerConv: Lower = (ctx, op) => {
   return w.group > 1 && w.inputs === w.group ? lowerDepthwise(ctx, op, w) : lowerGrouped(ctx, op, w, weights.data as Float32Array);
 };
 
-/** Kernels made for one window, by kernel, strides and dilations, and the padding above and below that they can do. */
+/** Kernels made for one window, by kernel, strides and dilations, and the padding that they can do. */
 const depthwiseKernels: Readonly<Record<string, readonly [kernel: string, most: number]>> = {
   '3,3,1,1,1,1': ['f32_depthwise_3x3', 1], '3,3,2,2,1,1': ['f32_depthwise_strided_3x3', 1], '5,5,1,1,1,1': ['f32_depthwise_5x5', 2],
 };
@@ -78,7 +78,7 @@ const depthwiseKernels: Readonly<Record<string, readonly [kernel: string, most: 
 /** The kernel made for this window. It adds no residual and wants an image as high as its window and four pixels in a row. */
 function ownKernel(op: Operation, w: ConvWindow): string | undefined {
   const [kernel, most] = depthwiseKernels[[w.kernel, w.strides, w.dilations].join()] ?? [];
-  const fits = w.out[1] >= 4 && w.in[0] >= w.kernel[0] && w.pads[0] <= most! && w.pads[2] <= most!;
+  const fits = w.out[1] >= 4 && w.in[0] >= w.kernel[0] && w.pads.every((pad) => pad <= most!);
   return fits && !op.inputs[3] ? kernel : undefined;
 }
 

@@ -122,12 +122,15 @@ function pairOf({ places, weights }: ResizeTap): [low: number, high: number, wei
   return places.length === 2 ? [places[0], places[1], weights[1]] : undefined;
 }
 
+/** One for each output along an axis: see {@link pairOf}. */
+type Pairs = readonly (readonly [low: number, high: number, weight: number])[];
+
 /**
  * Whether `pairs` give two outputs for each of `size` inputs, 2i from i and its left neighbour, 2i + 1 from i and its right one, always
  * with the same parts: these parts. At the ends a neighbour beyond is the last pixel itself.
  */
-function doubling(pairs: readonly (readonly [number, number, number])[], size: number): { even: number; odd: number } | undefined {
-  if (size < 4 || pairs.length !== 2 * size) return undefined;
+function doubling(pairs: Pairs, size: number): { even: number; odd: number } | undefined {
+  if (size < 2 || pairs.length !== 2 * size) return undefined;
   const [[, , low], [, , odd]] = [pairs[2], pairs[1]], even = pairs[2][0] === pairs[2][1] ? 0 : 1 - low;
   const share = (x: number, i: number): number => (pairs[x][0] === i ? 1 - pairs[x][2] : 0) + (pairs[x][1] === i ? pairs[x][2] : 0);
   const follows = pairs.every((_, x) => {
@@ -135,6 +138,12 @@ function doubling(pairs: readonly (readonly [number, number, number])[], size: n
     return other === i ? near(share(x, i), 1) : near(share(x, i), 1 - part) && near(share(x, other), part);
   });
   return follows ? { even, odd } : undefined;
+}
+
+/** The parts where both axes are doubled in the same way, of four columns or more. */
+function bothDouble([rows, cols]: readonly Pairs[], [height, width]: Shape): { even: number; odd: number } | undefined {
+  const [down, across] = [doubling(rows, height), doubling(cols, width)];
+  return width >= 4 && down && across && near(down.even, across.even) && near(down.odd, across.odd) ? across : undefined;
 }
 
 const near = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-7;
@@ -146,7 +155,7 @@ const lowerResize: Lower = (ctx, op) => {
   const [rows, cols] = axes.slice(rank - 2).map((axis) => tapsOf(op, axis).map(pairOf));
   if ([...rows, ...cols].some((pair) => !pair)) return undefined;
   const width = shape[rank - 1], [outHeight, outWidth] = [rows.length, cols.length];
-  const twice = doubling(cols as [number, number, number][], width);
+  const twice = bothDouble([rows, cols] as Pairs[], shape.slice(rank - 2));
   const table = (name: string, pairs: typeof rows, at: 0 | 1 | 2, unit: number): number =>
     ctx.upload(`${op.node.name}|${name}|${shape.join()}|${outHeight}x${outWidth}`, () => {
       const values = pairs.map((pair) => pair![at] * unit);
@@ -154,7 +163,7 @@ const lowerResize: Lower = (ctx, op) => {
     });
   const job = () => ({
     x: ctx.address(op.node.inputs[0]), y: ctx.address(op.node.outputs[0]), planes: sizeOf(shape.slice(0, rank - 2)),
-    plane: sizeOf(shape.slice(rank - 2)) * 4, width, between: ctx.scratch(width * 4 + 64) + 16,
+    plane: sizeOf(shape.slice(rank - 2)) * 4, width, between: ctx.scratch(width * 4 + 64),
     doubles: twice ? 1 : 0, ...twice,
     outHeight, outWidth, rowLow: table('rowLow', rows, 0, width * 4),
     rowHigh: table('rowHigh', rows, 1, width * 4), rowWeight: table('rowWeight', rows, 2, 1),

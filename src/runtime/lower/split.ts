@@ -69,7 +69,7 @@ const alongAxis = (job: Job, kernel: string): Axis => {
   const y = (softmax ? length * inner : inner) * 4;
   const steps = (range: Range, to: number): Job =>
     ({ ...strides(job, range, { x: length * inner * 4 }), y: to, outer: range[1] - range[0] });
-  const exact = softmax || inner === 1 || inner % 4 === 0;
+  const exact = softmax ? inner > 4 || (inner === 1 && length % 8 === 0) : inner === 1 || inner % 4 === 0;
   return {
     pieces: outer, ns: outer * length * inner * (softmax ? 2 : 0.4), part: (range) => steps(range, at(job, 'y') + range[0] * y),
     overrun: exact ? undefined : { pieceBytes: y, dst: at(job, 'y'), moved: steps },
@@ -82,7 +82,7 @@ const resize = (job: Job, sharer: Sharer): Axis => {
     pieces: planes, ns: planes * pixels * 1.5,
     part: (range) => ({
       ...strides(job, range, { x: at(job, 'plane'), y: pixels * 4 }), planes: range[1] - range[0],
-      between: sharer.scratch(at(job, 'width') * 4 + 64) + 16,
+      between: sharer.scratch(at(job, 'width') * 4 + 64),
     }),
   };
 };
