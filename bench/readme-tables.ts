@@ -105,8 +105,7 @@ export function windowsTable({ rows, environment, ceiling }: WindowResults): str
       geometricMean(own.map(({ boundFraction }) => boundFraction)).toFixed(2), named];
   });
   const heads = [...left('operator'), ...right('layers', 'GFLOP/s', 'GB/s', 'of its bound'), ...left('lowest')];
-  return `${markdownTable(heads, cells)}\n\n${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s. Geometric means. `
-    + 'The bound: all multiply-adds at the ceiling, or operands and result copied, whichever takes longer.';
+  return `${markdownTable(heads, cells)}\n\n${place(environment)}; ceiling ${ceiling.gflops.toFixed(1)} GFLOP/s. Geometric means.`;
 }
 
 /** LeNet-300-100 on MNIST: what is left, and how many test images are told right. */
