@@ -1,32 +1,45 @@
+import { channelsOf, callOf, isComputed, type Channels, type Passage, type Place } from '../channels/index.ts';
 import { layerOf, readWeight, type Layer } from '../layers.ts';
-import {
-  aligned, channelsOf, livenessOf, offsetOf, passageOf, shapeOf, type Context, type Flags, type Passage, type Place,
-} from '../liveness.ts';
-import { isPlain, seesBorder, uniformsOf, type Uniform } from './uniform.ts';
+import { neededIn, type Flags } from '../liveness.ts';
+import { convGeometry } from '../ops/window.ts';
+import { editOf } from './edits.ts';
+import { isPlain, knownIn, seesBorder, type Known, type KnowOptions } from './uniform.ts';
 
-// A channel goes where nothing needs it, or where it is one known number that its readers can take into their biases. Operators tie
-// channels of several values together (an addition has the same ones on both sides): what one of them cannot lose all keep.
+// A channel goes where nothing needs it, or where it is one known number or image that its readers can take into what they add.
+// Operators tie channels of several values together (an addition has the same ones on both sides): what one cannot lose all keep.
 
-/** Channels that go, by value; a value without a row keeps all. `needed` and `uniform` as the graph stands before. */
+export interface CutOptions extends KnowOptions {
+  /** Constants that have to stay as they are, because they follow from sizes that are not fixed. */
+  readonly frozen?: ReadonlySet<string>;
+}
+
+/** Channels that go, by value; a value without a row keeps all. `needed` and `known` as the graph stands before. */
 export interface Dead {
   readonly drop: ReadonlyMap<string, Flags>;
   readonly needed: ReadonlyMap<string, Flags>;
-  readonly uniform: ReadonlyMap<string, Uniform>;
+  readonly known: ReadonlyMap<string, Known>;
+  readonly options: CutOptions;
+  /** Why channels stay that could have gone, by value and channel. */
+  readonly kept: ReadonlyMap<string, ReadonlyMap<number, string>>;
 }
 
 interface State extends Dead {
   readonly drop: Map<string, Flags>;
+  readonly kept: Map<string, Map<number, string>>;
   changed: boolean;
 }
 
 /** Whether some filter is all zeros or some input channel is read by none: without one there is nothing to follow. */
-export function mayBeDead({ graph }: Context): boolean {
+export function mayBeDead({ graph }: Pick<Channels, 'graph'>): boolean {
   return graph.nodes.some((node) => {
     const layer = layerOf(graph, node);
     if (!layer || layer.dims.includes(0)) return false;
     const weights = readWeight(graph, layer), [filters, inputs, ...window] = layer.dims;
     const area = window[0] * window[1], row = inputs * area, perGroup = filters / layer.groups;
-    const zeros = (first: number): boolean => weights.subarray(first, first + row).every((weight) => weight === 0);
+    const zeros = (first: number): boolean => {
+      for (let k = first; k < first + row; k++) if (weights[k] !== 0) return false;
+      return true;
+    };
     const unread = (group: number, input: number): boolean => {
       for (let o = group * perGroup; o < (group + 1) * perGroup; o++) {
         for (let k = 0; k < area; k++) if (weights[o * row + input * area + k] !== 0) return false;
@@ -39,85 +52,77 @@ export function mayBeDead({ graph }: Context): boolean {
 }
 
 /** What could go if no operator objected. Inputs and outputs of the graph keep everything. */
-function candidates(context: Context, needed: Dead['needed'], uniform: Dead['uniform']): Map<string, Flags> {
-  const ends = new Set(context.graph.outputs.map(({ name }) => name)), drop = new Map<string, Flags>();
-  for (const name of context.graph.nodes.flatMap(({ outputs }) => outputs)) {
-    if (name === '' || ends.has(name) || shapeOf(context, name).length < 2) continue;
-    const read = needed.get(name), numbers = uniform.get(name)!;
-    const flags = numbers.map((value, c) => (read?.[c] && Number.isNaN(value) ? 0 : 1));
-    // No value is left without a channel.
-    if (!flags.includes(0)) flags[0] = 0;
-    drop.set(name, Uint8Array.from(flags));
+function candidates(channels: Channels, state: State): void {
+  const ends = new Set(channels.graph.outputs.map(({ name }) => name));
+  for (const [name, { numbers, maps }] of state.known) {
+    const read = state.needed.get(name), axis = channels.axes.get(name) ?? -1;
+    if (ends.has(name) || axis < 0) continue;
+    const flags = Uint8Array.from(numbers, (value, c) => (read?.[c] && Number.isNaN(value) && !maps.has(c) ? 0 : 1));
+    state.drop.set(name, flags);
+    if (flags.includes(0)) continue;
+    flags[0] = 0;
+    note(state, name, 0, 'the last channel of a value stays');
   }
-  return drop;
 }
 
-function keep(state: State, name: string, channel: number): void {
+function note(state: State, name: string, channel: number, why: string): void {
+  const reasons = state.kept.get(name) ?? new Map<number, string>();
+  state.kept.set(name, reasons.set(channel, reasons.get(channel) ?? why));
+}
+
+type Why = readonly [place: Place, text: string];
+
+function keep(state: State, name: string, channel: number, [{ node }, text]: Why): void {
   const flags = state.drop.get(name);
   if (!flags?.[channel]) return;
   flags[channel] = 0;
   state.changed = true;
+  note(state, name, channel, `'${node.name}' (${node.op}) ${text}`);
 }
 
 const gone = (state: Dead, name: string, channel: number): boolean => state.drop.get(name)?.[channel] === 1;
 
-function keepAll(state: State, place: Place, name: string): void {
-  for (let c = 0; c < channelsOf(place, name); c++) keep(state, name, c);
+function keepAll(state: State, name: string, why: Why): void {
+  const [place] = why;
+  if (state.drop.get(name)?.includes(1)) for (let c = 0; c < channelsOf(place, name); c++) keep(state, name, c, why);
 }
 
 /** Keeps channel `a` of one value and `b` of another together. */
-function tie(state: State, x: string, a: number, y: string, b: number): void {
+function tie(state: State, place: Place, [x, a]: readonly [string, number], [y, b]: readonly [string, number]): void {
   if (gone(state, x, a) === gone(state, y, b)) return;
-  keep(state, x, a);
-  keep(state, y, b);
+  keep(state, x, a, [place, `ties it to a channel of '${y}' that stays`]);
+  keep(state, y, b, [place, `ties it to a channel of '${x}' that stays`]);
 }
 
-function tieAll(state: State, place: Place, x: string, y: string): void {
-  for (let c = 0; c < channelsOf(place, x); c++) tie(state, x, c, y, c);
-}
-
-type Rule = (state: State, place: Place) => void;
-
-const isComputed = ({ graph }: Place, name: string): boolean => name !== '' && !graph.constants.has(name);
+type Rule = (state: State, place: Place, passage: Passage) => void;
 
 const mixing: Rule = (state, place) => {
-  for (const name of [...place.node.inputs.filter((input) => isComputed(place, input)), ...place.node.outputs]) keepAll(state, place, name);
+  const { inputs, outputs } = place.node;
+  for (const name of [...inputs.filter((input) => isComputed(place, input)), ...outputs]) keepAll(state, name, [place, 'mixes channels']);
 };
 
-const channelwise: Rule = (state, place) => {
+const isFrozen = ({ options }: Dead, name: string | undefined): boolean => name !== undefined && options.frozen?.has(name) === true;
+
+const linked: Rule = (state, place, passage) => {
   const { node } = place;
-  // Sizes for some axes only are not worth following.
-  if (node.outputs.length > 1 || (node.op === 'Resize' && (node.inputs[1] || node.attrs.axes))) return mixing(state, place);
-  tieAll(state, place, node.inputs[0], node.outputs[0]);
-};
-
-const elementwise: Rule = (state, place) => {
-  const [out] = place.node.outputs, shape = shapeOf(place, out);
-  for (const [i, name] of place.node.inputs.entries()) {
-    if (!isComputed(place, name)) continue;
-    const own = shapeOf(place, name), axis = 1 - (shape.length - own.length);
-    if (aligned(place, i)) tieAll(state, place, name, out);
-    else if (axis >= 0 && own[axis] !== 1) mixing(state, place);
-    else keepAll(state, place, name);
+  if (editOf(node.op).inputs(place).some((i) => isFrozen(state, node.inputs[i]))) return mixing(state, place, passage);
+  for (const { input, output, from, to, spread } of passage.links) {
+    const [x, y] = [node.inputs[input], node.outputs[output]];
+    if (spread) keepAll(state, x, [place, 'spreads it over all channels']);
+    else if (state.drop.has(x) || state.drop.has(y)) for (let k = 0; k < from.length; k++) tie(state, place, [x, from[k]], [y, to[k]]);
   }
 };
 
-const concat: Rule = (state, place) => {
-  const [out] = place.node.outputs;
-  place.node.inputs.forEach((name, i) => {
-    for (let c = 0; c < channelsOf(place, name); c++) tie(state, name, c, out, offsetOf(place, i) + c);
-  });
-};
+/** Whether something other than zero goes with channel `i` of a layer's input: it has to be made up for. */
+export function isOwed({ needed, known }: Dead, input: string, i: number): boolean {
+  const { numbers, maps } = known.get(input)!;
+  return needed.get(input)?.[i] === 1 && (maps.has(i) || (!Number.isNaN(numbers[i]) && numbers[i] !== 0));
+}
 
-const regroup: Rule = (state, place) => {
-  const { inputs: [x], outputs: [y] } = place.node, from = channelsOf(place, x), to = channelsOf(place, y), most = Math.max(from, to);
-  for (let c = 0; c < most; c++) tie(state, x, Math.floor((c * from) / most), y, Math.floor((c * to) / most));
-};
-
-/** Whether a number other than zero goes with channel `i` of a layer's input: it has to be made up for. */
-export function isOwed({ needed, uniform }: Dead, input: string, i: number): boolean {
-  const value = uniform.get(input)?.[i];
-  return value !== undefined && !Number.isNaN(value) && value !== 0 && needed.get(input)?.[i] === 1;
+/** The channels of a layer's input that go and are owed. */
+export function owedTo(dead: Dead, { node: { inputs: [input] } }: Place): number[] {
+  const flags = dead.drop.get(input);
+  return flags ? [...flags.keys()].filter((i) => flags[i] === 1 && isOwed(dead, input, i)) : [];
 }
 
 /**
@@ -125,7 +130,7 @@ export function isOwed({ needed, uniform }: Dead, input: string, i: number): boo
  * any one of them at every place. The one that stays with the largest number; −1 where none stays.
  */
 export function carrierOf(dead: Dead, input: string): number {
-  const numbers = dead.uniform.get(input) ?? new Float64Array();
+  const numbers = dead.known.get(input)?.numbers ?? new Float64Array();
   return numbers.reduce((best, value, i) => {
     const fits = !gone(dead, input, i) && value !== 0 && !Number.isNaN(value);
     return fits && (best < 0 || Math.abs(value) > Math.abs(numbers[best])) ? i : best;
@@ -134,25 +139,69 @@ export function carrierOf(dead: Dead, input: string): number {
 
 /** A number this many times smaller than another does not stand for it: products with it would lose digits. */
 const MOST_SHARE = 16;
+/** An element of a bias map, read from memory at every run and held in the file, against the nine multiply-adds of a 3x3 carrier. */
+const MAP_PRICE = 9;
+/** Elements of a bias map: 16 MiB. */
+const MOST_MAP = 2 ** 22;
 
-/** A layer of one group loses any filter and any input, but for one of the constants it reads where it pads. */
-function oneGroup(state: State, place: Place): void {
-  const [input] = place.node.inputs, numbers = state.uniform.get(input);
-  if (!numbers || !seesBorder(place)) return;
-  const owed = [...numbers.keys()].filter((i) => gone(state, input, i) && isOwed(state, input, i));
-  if (!owed.length) return;
-  const largest = owed.reduce((a, b) => (Math.abs(numbers[b]) > Math.abs(numbers[a]) ? b : a)), carrier = carrierOf(state, input);
-  if (carrier < 0 || Math.abs(numbers[carrier]) * MOST_SHARE < Math.abs(numbers[largest])) keep(state, input, largest);
+/** Whether a layer can add an image to what it makes. */
+function takesMap(state: Dead, place: Place, layer: Layer): boolean {
+  const { node } = place, added = node.inputs[3];
+  if (!state.options.maps || node.op !== 'Conv' || (added && isComputed(place, added))) return false;
+  const { out, batch } = convGeometry(callOf(place));
+  return batch * layer.dims[0] * out[0] * out[1] <= MOST_MAP;
+}
+
+/** How a layer makes up for the channels it loses: in its bias, by one of them that stays, or by an image that it adds. */
+export type Making = 'bias' | 'carrier' | 'map';
+
+/** The cheapest way for what is owed now; undefined where there is none, and the maps (or, in groups, all) have to stay. */
+export function makingOf(state: Dead, place: Place, layer: Layer): Making | undefined {
+  const owed = owedInLiving(state, place, layer), maps = owed.filter((i) => state.known.get(place.node.inputs[0])!.maps.has(i)).length;
+  if (!owed.length || (!maps && !seesBorder(place, state.options.open))) return 'bias';
+  const taps = layer.dims[2] * layer.dims[3], carries = layer.groups === 1 && !maps;
+  const saved = carries ? taps : (owed.length * taps) / layer.groups;
+  if (saved > MAP_PRICE && takesMap(state, place, layer)) return 'map';
+  return carries ? 'carrier' : undefined;
+}
+
+/** Owed channels of groups of which something stays. */
+export function owedInLiving(state: Dead, place: Place, layer: Layer): number[] {
+  const owed = owedTo(state, place);
+  if (layer.groups === 1 || !owed.length) return owed;
+  const gone_ = Array.from({ length: layer.groups }, (_, group) => isGroupGone(state, layer, group));
+  return owed.filter((i) => !gone_[Math.floor(i / layer.dims[1])]);
+}
+
+const CARRIED = 'stands for the constant channels at the border of its padding', UNPAID = 'pads, and an image to add would cost more';
+
+/** Keeps of what is owed what the layer cannot make up for. */
+function settle(state: State, place: Place, layer: Layer): void {
+  const [input] = place.node.inputs, making = makingOf(state, place, layer);
+  if (making === undefined) {
+    const { maps } = state.known.get(input)!, owed = owedInLiving(state, place, layer);
+    for (const i of owed) if (layer.groups > 1 || maps.has(i)) keep(state, input, i, [place, UNPAID]);
+    return layer.groups > 1 ? undefined : settle(state, place, layer);
+  }
+  if (making !== 'carrier') return;
+  const { numbers } = state.known.get(input)!, owed = owedTo(state, place), carrier = carrierOf(state, input);
+  const largest = owed.reduce((a, b) => (Math.abs(numbers[b]) > Math.abs(numbers[a]) ? b : a));
+  const weak = carrier < 0 || Math.abs(numbers[carrier]) * MOST_SHARE < Math.abs(numbers[largest]);
+  if (weak) keep(state, input, largest, [place, CARRIED]);
 }
 
 /** Places `first` … `first + length` of a value. */
 interface Span { readonly name: string; readonly first: number; readonly length: number }
 
-const lost = (state: Dead, { name, first, length }: Span): number =>
-  (state.drop.get(name)?.subarray(first, first + length) ?? new Uint8Array()).reduce((sum, flag) => sum + flag, 0);
+function lost(state: Dead, { name, first, length }: Span): number {
+  const flags = state.drop.get(name);
+  let count = 0;
+  for (let c = first; flags && c < first + length; c++) count += flags[c];
+  return count;
+}
 
 /** The spans of input and output channels that a group joins. */
-export function spansOf({ node, dims, groups }: Layer, group: number): [Span, Span] {
+function spansOf({ node, dims, groups }: Layer, group: number): [Span, Span] {
   const perGroup = dims[0] / groups;
   return [
     { name: node.inputs[0], first: group * dims[1], length: dims[1] }, { name: node.outputs[0], first: group * perGroup, length: perGroup },
@@ -164,37 +213,42 @@ export const isGroupGone = (state: Dead, layer: Layer, group: number): boolean =
   spansOf(layer, group).every((span) => lost(state, span) === span.length);
 
 /** Groups go whole, or lose the same number of channels each. */
-function manyGroups(state: State, place: Place, layer: Layer): void {
-  const border = seesBorder(place), [input] = place.node.inputs;
-  if (border) for (let i = 0; i < channelsOf(place, input); i++) if (isOwed(state, input, i)) keep(state, input, i);
+function evenGroups(state: State, place: Place, layer: Layer): void {
   const groups = Array.from({ length: layer.groups }, (_, group) => group).filter((group) => !isGroupGone(state, layer, group));
   for (const side of [0, 1] as const) {
     const spans = groups.map((group) => spansOf(layer, group)[side]);
-    const most = Math.max(1, ...spans.map((span) => span.length - lost(state, span)));
+    const most = spans.reduce((sofar, span) => Math.max(sofar, span.length - lost(state, span)), 1);
     for (const span of spans) {
-      for (let c = span.first; span.length - lost(state, span) < most; c++) keep(state, span.name, c);
+      for (let c = span.first; span.length - lost(state, span) < most; c++) keep(state, span.name, c, [place, 'has groups of one size']);
     }
   }
 }
 
-const weighted: Rule = (state, place) => {
-  const { graph, node } = place, layer = layerOf(graph, node)!;
-  if (!isPlain(place)) return mixing(state, place);
-  if (node.inputs[3]) tieAll(state, place, node.inputs[3], node.outputs[0]);
-  if (layer.groups > 1) manyGroups(state, place, layer);
-  else oneGroup(state, place);
+const weighted: Rule = (state, place, passage) => {
+  const { graph, node } = place, layer = layerOf(graph, node)!, [x, , , residual] = node.inputs, [y] = node.outputs;
+  if (!isPlain(place) || [...node.inputs.slice(1)].some((name) => isFrozen(state, name))) return mixing(state, place, passage);
+  if (!passage.reads) keepAll(state, x, [place, 'reads across channels']);
+  if (residual && isComputed(place, residual)) {
+    for (let c = 0; c < channelsOf(place, y); c++) tie(state, place, [residual, c], [y, c]);
+  }
+  if (!state.drop.has(x) && layer.groups === 1) return;
+  if (state.drop.has(x)) settle(state, place, layer);
+  if (layer.groups > 1) evenGroups(state, place, layer);
 };
 
-const rules: Readonly<Record<Passage, Rule>> = { weighted, channelwise, elementwise, concat, regroup, mixing };
+const rules: Readonly<Record<Passage['kind'], Rule>> = { weighted, linked, mixing };
 
 /** The largest set of channels that can go. */
-export function deadIn(context: Context): Dead {
-  const { needed } = livenessOf(context.graph, context.types), uniform = uniformsOf(context);
-  const state: State = { drop: candidates(context, needed, uniform), needed, uniform, changed: true };
-  const places = context.graph.nodes.map((node) => ({ ...context, node })).map((place) => ({ place, rule: rules[passageOf(place)] }));
+export function deadIn(channels: Channels, options: CutOptions): Dead {
+  const { graph, passages } = channels;
+  const state: State = {
+    drop: new Map(), needed: neededIn(channels), known: knownIn(channels, options), options, kept: new Map(), changed: true,
+  };
+  candidates(channels, state);
+  const places = graph.nodes.map((node) => ({ place: { ...channels, node }, passage: passages.get(node)! }));
   while (state.changed) {
     state.changed = false;
-    for (const { place, rule } of places) rule(state, place);
+    for (const { place, passage } of places) rules[passage.kind](state, place, passage);
   }
   return state;
 }

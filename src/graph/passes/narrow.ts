@@ -1,14 +1,15 @@
-import { numbersOf, Tensor, type Shape } from '../../tensor.ts';
+import { Tensor } from '../../tensor.ts';
+import { channelsIn, channelsOf, isConstant, range, readersOf, type Channels, type Place } from '../channels/index.ts';
 import type { Graph, Node } from '../graph.ts';
-import { fromOihw, layerOf, readWeight, type Layer, type Oihw } from '../layers.ts';
-import { inputChannel, passageOf, shapeOf, type Context, type Passage, type Place } from '../liveness.ts';
+import { layerOf, type Layer } from '../layers.ts';
 import { freshNames } from '../names.ts';
-import { carrierOf, deadIn, isGroupGone, isOwed, mayBeDead, type Dead } from './dead.ts';
+import { deadIn, mayBeDead, type Dead } from './dead.ts';
+import { editOf, type Staying } from './edits.ts';
+import { smallerLayer } from './narrow-layer.ts';
 import { trimmed, type Pass } from './rewrite.ts';
-import { seesBorder } from './uniform.ts';
 
 /** A graph that loses channels. */
-interface Cut {
+export interface Cut {
   readonly dead: Dead;
   readonly constants: Map<string, Tensor>;
   /** How many nodes and outputs read a name. */
@@ -16,149 +17,93 @@ interface Cut {
   readonly fresh: (name: string) => string;
 }
 
-type Rule = (cut: Cut, place: Place) => Node;
+/** Whether a value loses channels. */
+const loses = ({ drop }: Dead, name: string): boolean => drop.get(name)?.includes(1) === true;
 
-/** The channels of a value that stay, undefined where all do. */
-function staying({ drop }: Dead, name: string): number[] | undefined {
-  const flags = drop.get(name);
-  return flags?.includes(1) ? [...flags.keys()].filter((c) => !flags[c]) : undefined;
-}
-
-/** The places `list` along an axis. */
-function taken(tensor: Tensor, axis: number, list: readonly number[]): Tensor {
-  const inner = tensor.dims.slice(axis + 1).reduce((n, dim) => n * dim, 1), length = tensor.dims[axis];
-  const outer = tensor.size / inner / length, source = tensor.data as Float32Array;
-  const data = new (source.constructor as Float32ArrayConstructor)(outer * list.length * inner);
-  for (let o = 0, at = 0; o < outer; o++) {
-    for (const c of list) for (let i = (o * length + c) * inner, end = i + inner; i < end; i++) data[at++] = source[i];
-  }
-  return new Tensor(tensor.type, data, tensor.dims.map((dim, d) => (d === axis ? list.length : dim)));
+/** The channels of a value that stay. */
+export function stayingIn({ drop }: Dead, place: Place): Staying {
+  return (name) => {
+    const flags = drop.get(name), all = range(channelsOf(place, name));
+    return Array.from(flags ? all.filter((c) => !flags[c]) : all);
+  };
 }
 
 /** The constant with another content: under its own name where nobody else reads it. */
 function put({ constants, readers, fresh }: Cut, name: string, tensor: Tensor): string {
-  const own = readers.get(name) === 1 ? name : fresh(name);
+  const own = readers.get(name) === 1 && constants.has(name) ? name : fresh(name);
   constants.set(own, tensor);
   return own;
 }
 
-/** Constant operands lose the channels that the result loses. */
-const elementwise: Rule = (cut, { graph, types, node }) => {
-  const [out] = node.outputs, list = staying(cut.dead, out), shape = types.get(out)!.shape;
-  if (!list) return node;
-  return {
-    ...node,
-    inputs: node.inputs.map((name) => {
-      const tensor = graph.constants.get(name), axis = tensor ? 1 - (shape.length - tensor.dims.length) : -1;
-      return tensor && axis >= 0 && tensor.dims[axis] === shape[1] && shape[1] > 1 ? put(cut, name, taken(tensor, axis, list)) : name;
-    }),
-  };
-};
+/** A node that links channels, with constants for those that stay. */
+function linkedNode(cut: Cut, place: Place): Node {
+  const { node } = place, names = [...node.inputs.filter((name) => !isConstant(place, name)), ...node.outputs];
+  if (!names.some((name) => loses(cut.dead, name))) return node;
+  const edit = editOf(node.op), staying = stayingIn(cut.dead, place), changing = edit.inputs(place);
+  const inputs = node.inputs.map((name, i) => (changing.includes(i) && name ? put(cut, name, edit.tensor(place, i, staying)) : name));
+  if (node.op !== 'Split' || !changing.includes(1)) return { ...node, inputs };
+  const { num_outputs: _, ...attrs } = node.attrs;
+  const sizes = node.inputs[1] ? inputs[1] : put(cut, `${node.name}.split`, edit.tensor(place, 1, staying));
+  return { ...node, inputs: [inputs[0], sizes], attrs };
+}
 
-/** Which inputs have one element a channel. */
-const perChannel: Readonly<Record<string, readonly number[]>> = { BatchNormalization: [1, 2, 3, 4], InstanceNormalization: [1, 2] };
-
-const channelwise: Rule = (cut, place) => {
-  const { graph, node } = place, list = staying(cut.dead, node.outputs[0]);
-  if (!list) return node;
-  const constant = (name: string): Tensor => graph.constants.get(name)!;
-  if (node.op === 'Resize' && node.inputs[3]) {
-    const sizes = shapeOf(place, node.outputs[0]).map((dim, d) => (d === 1 ? list.length : dim));
-    return { ...node, inputs: [...node.inputs.slice(0, 3), put(cut, node.inputs[3], new Tensor('int64', sizes))] };
+/** A layer with fewer channels, and, where a product without bias needs one, the addition behind it. */
+function layerNodes(cut: Cut, place: Place, layer: Layer): Node[] {
+  const { node } = place, [x, w, b, residual] = node.inputs, { dead } = cut;
+  if (!loses(dead, x) && !loses(dead, node.outputs[0])) return [node];
+  const small = smallerLayer(dead, place, layer, stayingIn(dead, place)), old = b ? place.graph.constants.get(b)! : undefined;
+  const weight = put(cut, w, small.weight), owes = small.bias.some((sum) => sum !== 0);
+  const attrs = node.attrs.group === undefined ? node.attrs : { ...node.attrs, group: small.groups };
+  const map = small.map && put(cut, residual || `${node.name}.border`, small.map), vector = [small.bias.length];
+  if (node.op === 'MatMul') {
+    const whole: Node = { ...node, inputs: [x, weight], attrs };
+    if (!owes) return [whole];
+    const between = cut.fresh(`${node.outputs[0]}/product`);
+    const bias = put(cut, `${node.name}.bias`, new Tensor('float32', small.bias, vector));
+    return [
+      { ...whole, outputs: [between] },
+      { name: cut.fresh(`${node.name}/bias`), op: 'Add', inputs: [between, bias], outputs: node.outputs, attrs: {} },
+    ];
   }
-  const own = perChannel[node.op] ?? [];
-  return { ...node, inputs: node.inputs.map((name, i) => (own.includes(i) ? put(cut, name, taken(constant(name), 0, list)) : name)) };
-};
-
-const regroup: Rule = (cut, place) => {
-  const { node } = place, list = staying(cut.dead, node.outputs[0]) ?? (staying(cut.dead, node.inputs[0]) && []);
-  if (!list || node.op !== 'Reshape') return node;
-  const shape = shapeOf(place, node.outputs[0]).map((dim, d) => (d === 1 && list.length ? list.length : dim));
-  const target = put(cut, node.inputs[1], new Tensor('int64', shape, [shape.length]));
-  return { ...node, inputs: [node.inputs[0], target], attrs: { allowzero: 1 } };
-};
-
-/** What stays of a layer: its groups, and of each the channels on both sides, counted over all groups. */
-interface Rest { readonly groups: number; readonly filters: readonly number[]; readonly inputs: readonly number[] }
-
-function restOf(dead: Dead, layer: Layer): Rest {
-  const { dims, groups, node } = layer, count = (length: number): number[] => Array.from({ length }, (_, c) => c);
-  const lives = count(groups).map((group) => groups === 1 || !isGroupGone(dead, layer, group));
-  return {
-    groups: lives.filter((alive) => alive).length,
-    filters: staying(dead, node.outputs[0]) ?? count(dims[0]),
-    inputs: staying(dead, node.inputs[0]) ?? count(dims[1] * groups),
-  };
+  const added = owes || (old && old.size > 1) ? new Tensor('float32', small.bias, vector) : undefined;
+  const bias = added ? put(cut, b || `${node.name}.bias`, added) : b;
+  const gain = added && node.op === 'Gemm' ? { ...attrs, beta: 1 } : attrs;
+  return [{ ...node, inputs: trimmed([x, weight, bias, map ?? residual]), attrs: gain }];
 }
 
-/** Filters and kernels of a layer (OIHW) that stay, with the sums the others leave behind in bias and carrier. */
-function narrowWeights(cut: Cut, place: Place, layer: Layer, rest: Rest): { values: Float32Array; dims: Oihw; bias: Float64Array } {
-  const { dead } = cut, { graph, node } = place, { dims } = layer, [input] = node.inputs, numbers = dead.uniform.get(input);
-  const weights = readWeight(graph, layer), window = dims[2] * dims[3], perGroup = rest.inputs.length / rest.groups;
-  const values = new Float64Array(rest.filters.length * perGroup * window), bias = new Float64Array(rest.filters.length);
-  const placeOf = new Int32Array(dims[1] * layer.groups).fill(-1), carrier = seesBorder(place) ? carrierOf(dead, input) : -1;
-  rest.inputs.forEach((i, at) => { placeOf[i] = at % perGroup; });
-  const owed = placeOf.map((at, i) => (at < 0 && isOwed(dead, input, i) ? 1 : 0));
-  rest.filters.forEach((o, row) => {
-    for (let i = 0; i < dims[1]; i++) {
-      const pair = o * dims[1] + i, channel = inputChannel(layer, pair), at = placeOf[channel];
-      if (at < 0 && !owed[channel]) continue;
-      const to = at < 0 && carrier >= 0 ? placeOf[carrier] : at, share = at < 0 && to >= 0 ? numbers![channel] / numbers![carrier] : 1;
-      for (let k = 0; k < window; k++) {
-        const weight = weights[pair * window + k];
-        if (to < 0) bias[row] += weight * numbers![channel];
-        else values[(row * perGroup + to) * window + k] += weight * share;
-      }
-    }
-  });
-  return { values: Float32Array.from(values), dims: [rest.filters.length, perGroup, dims[2], dims[3]], bias };
-}
-
-/** The dimensions of a stored weight of these OIHW dimensions. */
-function storedDims(layer: Layer, [filters, inputs]: Oihw, groups: number, window: Shape): number[] {
-  return layer.orientation === 'oihw' ? [filters, inputs, ...window] : [inputs * groups, filters / groups, ...window];
-}
-
-const weighted: Rule = (cut, place) => {
-  const { graph, node } = place, layer = layerOf(graph, node)!, { dead } = cut;
-  if (!staying(dead, node.inputs[0]) && !staying(dead, node.outputs[0])) return node;
-  const rest = restOf(dead, layer), { values, dims, bias } = narrowWeights(cut, place, layer, rest);
-  const [x, w, b, residual] = node.inputs, old = b ? numbersOf(graph.constants.get(b)!) : undefined;
-  const small: Layer = { ...layer, dims, groups: rest.groups };
-  const stored = storedDims(layer, dims, rest.groups, graph.constants.get(w)!.dims.slice(2));
-  const weight = put(cut, w, new Tensor('float32', fromOihw(values, small), stored));
-  const sums = new Tensor('float32', Float32Array.from(bias, (sum, row) => sum + (old?.[rest.filters[row]] ?? 0)), [bias.length]);
-  const added = b ? put(cut, b, sums) : bias.some((sum) => sum !== 0) ? put(cut, `${node.name}.bias`, sums) : '';
-  const attrs = node.attrs.group === undefined ? node.attrs : { ...node.attrs, group: rest.groups };
-  return { ...node, inputs: trimmed([x, weight, added, residual]), attrs };
-};
-
-const rules: Readonly<Record<Passage, Rule>> = {
-  weighted, channelwise, elementwise, regroup, concat: (_cut, { node }) => node, mixing: (_cut, { node }) => node,
-};
-
-/** The graph without its dead channels. */
-function narrowed(context: Context, dead: Dead): Graph {
-  const { graph } = context, readers = new Map<string, number>();
-  for (const name of [...graph.nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.map((output) => output.name)]) {
-    readers.set(name, (readers.get(name) ?? 0) + 1);
-  }
-  const cut: Cut = { dead, constants: new Map(graph.constants), readers, fresh: freshNames(graph) };
-  const nodes = graph.nodes.map((node) => {
-    const place = { ...context, node };
-    return rules[passageOf(place)](cut, place);
-  });
-  const used = new Set([...nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ name }) => name)]);
-  return { ...graph, nodes, constants: new Map([...cut.constants].filter(([name]) => used.has(name))) };
+/** The nodes that `node` becomes; itself where it loses nothing. */
+function nodesFor(cut: Cut, place: Place, channels: Channels): Node[] {
+  const { kind } = channels.passages.get(place.node)!;
+  if (kind === 'mixing') return [place.node];
+  return kind === 'linked' ? [linkedNode(cut, place)] : layerNodes(cut, place, layerOf(place.graph, place.node)!);
 }
 
 /**
- * Takes channels out that no output depends on, and channels that are one number whatever the network is fed, which goes into the biases
- * of the layers that read it. Layers, sums and activations between them become smaller; no node goes, and every weight keeps its name.
+ * A graph without its dead channels. `base` is the graph that was looked at, or one of which that is a special case: its nodes of the
+ * same names are replaced.
+ */
+export function narrowed(channels: Channels, dead: Dead, base: Graph = channels.graph): Graph {
+  const cut: Cut = { dead, constants: new Map(base.constants), readers: readersOf(base), fresh: freshNames(base) };
+  const made = new Map<string, Node[]>();
+  for (const node of channels.graph.nodes) {
+    const nodes = nodesFor(cut, { ...channels, node }, channels);
+    if (nodes.length > 1 || nodes[0] !== node) made.set(node.name, nodes);
+  }
+  const nodes = base.nodes.flatMap((node) => made.get(node.name) ?? [node]);
+  const used = new Set([...nodes.flatMap(({ inputs }) => inputs), ...base.outputs.map(({ name }) => name)]);
+  return { ...base, nodes, constants: new Map([...cut.constants].filter(([name]) => used.has(name))) };
+}
+
+export const losesAny = ({ drop }: Dead): boolean => [...drop.values()].some((flags) => flags.includes(1));
+
+/**
+ * Takes channels out that no output depends on, and channels that are one number or one image whatever the network is fed, which go into
+ * what the layers that read them add. Layers, sums and activations between them become smaller; no node goes, and every weight keeps
+ * its name.
  */
 export const dead: Pass = (graph, types) => {
-  const context = { graph, types };
-  if (!mayBeDead(context)) return graph;
-  const found = deadIn(context);
-  return [...found.drop.values()].some((flags) => flags.includes(1)) ? narrowed(context, found) : graph;
+  if (!mayBeDead({ graph })) return graph;
+  const channels = channelsIn(graph, types), found = deadIn(channels, { maps: true, open: false });
+  return losesAny(found) ? narrowed(channels, found) : graph;
 };
+

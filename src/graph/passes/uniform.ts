@@ -1,75 +1,141 @@
 import { numbersOf, Tensor } from '../../tensor.ts';
+import {
+  axisOf, callOf, channelsOf, isComputed, isConstant, shapeOf, type Channels, type Link, type Passage, type Place,
+} from '../channels/index.ts';
+import type { Node } from '../graph.ts';
 import { layerOf, readWeight } from '../layers.ts';
-import { aligned, channelsOf, linksOf, offsetOf, passageOf, shapeOf, type Context, type Passage, type Place } from '../liveness.ts';
+import { linksOf } from '../liveness.ts';
 import { opOf } from '../ops/index.ts';
-import { num, text, type Arg, type Call } from '../ops/op.ts';
+import { num, text, type Arg } from '../ops/op.ts';
+import { padding } from '../ops/select.ts';
+import { unary } from '../ops/unary.ts';
 import { convGeometry, poolGeometry } from '../ops/window.ts';
+import { evaluatedMaps, layerMaps, movedMaps, pooledMaps } from './maps.ts';
 import { perChannel } from './scale.ts';
 
-/** One number a channel: what every element of it is, whatever the network is fed; NaN where it is not known to be one number. */
-export type Uniform = Float64Array;
-
-type Rule = (place: Place, inputs: readonly Uniform[]) => Uniform;
-
-const unknown = (length: number): Uniform => new Float64Array(length).fill(NaN);
-const nothing: Rule = (place) => unknown(channelsOf(place, place.node.outputs[0]));
-const same: Rule = (_place, [x]) => x;
-
-/** The node as its operator sees it. */
-export function callOf({ graph, types, node }: Place): Call {
-  return { node, inputs: node.inputs.map((name) => (name === '' ? undefined : { ...types.get(name)!, value: graph.constants.get(name) })) };
+/** What is known of the channels of a value, whatever the network is fed. */
+export interface Known {
+  /** One number a channel: what every element of it is; NaN where it is not known to be one number. */
+  readonly numbers: Float64Array;
+  /** Channels that are the same image for every input, though not one number: what padding makes of a constant. By channel. */
+  readonly maps: ReadonlyMap<number, Float64Array>;
 }
+
+export interface KnowOptions {
+  /** Whether images are followed: their size has to be known. */
+  readonly maps: boolean;
+  /** The sizes are an example of many. */
+  readonly open: boolean;
+}
+
+/** A node with what its computed inputs are known to be. */
+export interface Seen extends Place {
+  readonly passage: Passage;
+  readonly known: (name: string) => Known;
+  readonly options: KnowOptions;
+}
+
+type Rule = (seen: Seen) => Known;
+
+const noMaps: ReadonlyMap<number, Float64Array> = new Map();
+const justNumbers = (numbers: Float64Array): Known => ({ numbers, maps: noMaps });
+const unknown = (length: number): Known => justNumbers(new Float64Array(length).fill(NaN));
+const nothing: Rule = (seen) => unknown(channelsOf(seen, seen.node.outputs[0]));
+const numbersIn = (seen: Seen, i: number): Float64Array => seen.known(seen.node.inputs[i]).numbers;
+
+/** The same number in every channel, as long as one. */
+const same: Rule = (seen) => justNumbers(numbersIn(seen, 0));
 
 /** Whether a layer reads beyond its input, so that a constant channel gives another sum at the border. */
-export function seesBorder(place: Place): boolean {
+export function seesBorder(place: Place, open = false): boolean {
   if (place.node.op === 'ConvTranspose') return true;
-  return place.node.op === 'Conv' && convGeometry(callOf(place)).pads.some((pad) => pad > 0);
+  if (place.node.op !== 'Conv') return false;
+  const { pads, kernel } = convGeometry(callOf(place));
+  const fits = String(place.node.attrs.auto_pad ?? '').startsWith('SAME') && open && Math.max(...kernel) > 1;
+  return fits || pads.some((pad) => pad > 0);
 }
 
-/** Layers with constant parameters and nothing but a product, a bias, a residual and a clamp in them. */
-export function isPlain({ graph, node }: Place): boolean {
-  const bias = node.inputs[2];
-  return ['Conv', 'ConvTranspose', 'Linear'].includes(node.op) && (!bias || graph.constants.has(bias));
+const layers = new Set(['Conv', 'ConvTranspose', 'Linear', 'Gemm', 'MatMul']);
+
+/** Layers with constant parameters and nothing but a product, one bias an output, a residual and a clamp in them. */
+export function isPlain(place: Place): boolean {
+  const { graph, node } = place, bias = node.inputs[2], tensor = graph.constants.get(bias), filters = layerOf(graph, node)?.dims[0];
+  const fits = !bias || (tensor !== undefined && (tensor.size === 1 || (tensor.size === filters && tensor.dims.at(-1) === filters)));
+  return layers.has(node.op) && fits;
+}
+
+/** What a product is multiplied with, of `alpha` and `beta` of Gemm. */
+export const scaleOf = (node: Node, name: 'alpha' | 'beta'): number =>
+  (node.op === 'Gemm' ? (node.attrs[name] as number | undefined) ?? 1 : 1);
+
+/** What a layer adds to each of its filters. */
+export function biasOf({ graph, node }: Place, filters: number): Float64Array {
+  const tensor = node.inputs[2] ? graph.constants.get(node.inputs[2]) : undefined, beta = scaleOf(node, 'beta');
+  const numbers = tensor && numbersOf(tensor);
+  return Float64Array.from({ length: filters }, (_, o) => (numbers ? beta * numbers[numbers.length === 1 ? 0 : o] : 0));
 }
 
 /** bias + Σ weight · constant + residual, clamped. */
-const weighted: Rule = (place, [x, , , added]) => {
-  const { graph, node } = place, layer = layerOf(graph, node)!, residual = node.inputs[3] ? added : undefined;
-  if (!isPlain(place)) return nothing(place, []);
-  const bias = node.inputs[2] ? numbersOf(graph.constants.get(node.inputs[2])!) : [];
-  const weights = readWeight(graph, layer), window = layer.dims[2] * layer.dims[3], border = seesBorder(place);
-  const links = linksOf(place);
-  const out = Float64Array.from({ length: layer.dims[0] }, (_, o) => {
-    let sum = (bias[o] ?? 0) + (residual?.[o] ?? 0);
+const weighted: Rule = (seen) => {
+  const { graph, node, passage, options } = seen, layer = layerOf(graph, node)!;
+  if (!isPlain(seen)) return nothing(seen);
+  const weights = readWeight(graph, layer), window = layer.dims[2] * layer.dims[3], border = seesBorder(seen, options.open);
+  const x = passage.reads ? numbersIn(seen, 0) : undefined, links = linksOf(seen), bias = biasOf(seen, layer.dims[0]);
+  const residual = node.inputs[3] ? seen.known(node.inputs[3]).numbers : undefined, alpha = scaleOf(node, 'alpha');
+  const [low, high] = [num(callOf(seen), 'min', -Infinity), num(callOf(seen), 'max', Infinity)];
+  const numbers = bias.map((own, o) => {
+    let sum = own + (residual?.[o] ?? 0);
     links.someInput(o, (i, pair) => {
-      if (x[i] === 0) return false;
-      for (let k = pair * window; k < (pair + 1) * window; k++) sum += border ? NaN : weights[k] * x[i];
+      const value = x ? x[i] : NaN;
+      if (value === 0) return false;
+      for (let k = pair * window; k < (pair + 1) * window; k++) sum += border ? NaN : alpha * weights[k] * value;
       return Number.isNaN(sum);
     });
-    return sum;
+    return Math.min(high, Math.max(low, sum));
   });
-  const [low, high] = [num(callOf(place), 'min', -Infinity), num(callOf(place), 'max', Infinity)];
-  return out.map((sum) => Math.min(high, Math.max(low, sum)));
+  return layerMaps(seen, numbers);
 };
 
 /** A value of one number a channel, in the rank of `place`'s output. */
 function asArg(place: Place, numbers: Float64Array): Arg {
-  const shape = shapeOf(place, place.node.outputs[0]).map((_, d) => (d === 1 ? numbers.length : 1));
+  const [out] = place.node.outputs, axis = axisOf(place, out);
+  const shape = shapeOf(place, out).map((_, d) => (d === axis ? numbers.length : 1));
   return { type: 'float64', shape, value: new Tensor('float64', numbers, shape) };
 }
 
+/** What operand `i` is, channel by channel of the result. */
+function operand(seen: Seen, i: number): Float64Array {
+  const { node, graph, passage } = seen, name = node.inputs[i], [out] = node.outputs, channels = channelsOf(seen, out);
+  const constant = graph.constants.get(name);
+  if (constant) return perChannel(constant, shapeOf(seen, out), axisOf(seen, out)) ?? new Float64Array(channels).fill(NaN);
+  const { numbers } = seen.known(name), link = passage.links.find(({ input }) => input === i);
+  return link?.spread ? new Float64Array(channels).fill(numbers[0]) : numbers;
+}
+
+/** Whether a node computes floats of floats. */
+export const onFloats = ({ types, node }: Place): boolean =>
+  [...node.inputs, node.outputs[0]].every((name) => name === '' || types.get(name)?.type === 'float32');
+
 /** Operators that take element by element are run on one element a channel; NaN stands for what is not known and spreads by itself. */
-const evaluated: Rule = (place, inputs) => {
-  const { graph, types, node } = place, out = shapeOf(place, node.outputs[0]), channels = channelsOf(place, node.outputs[0]);
-  const floats = [...node.inputs, node.outputs[0]].every((name) => name === '' || types.get(name)?.type === 'float32');
-  if (!floats || out.length < 2) return nothing(place, []);
+const evaluated: Rule = (seen) => {
+  const { node } = seen;
+  if (!onFloats(seen)) return nothing(seen);
+  const parameters = node.op === 'BatchNormalization', call = callOf(seen);
   const args = node.inputs.map((name, i): Arg | undefined => {
     if (name === '') return undefined;
-    const constant = graph.constants.get(name);
-    if (constant) return asArg(place, perChannel(constant, out, 1) ?? unknown(channels));
-    return asArg(place, aligned(place, i) ? inputs[i] : unknown(channels));
+    return parameters && i > 0 ? call.inputs[i] : asArg(seen, operand(seen, i));
   });
-  return Float64Array.from(numbersOf(opOf(node).run({ node, inputs: args })[0]));
+  const numbers = Float64Array.from(numbersOf(opOf(node).run({ node, inputs: args })[0]));
+  const { blocked } = seen.passage.links[0];
+  const shift = blocked && numbersOf(call.inputs[2]!.value!);
+  if (shift) for (let c = 0; c < numbers.length; c++) if (blocked[c]) numbers[c] = shift[c];
+  return evaluatedMaps(seen, numbers);
+};
+
+/** A channel scaled by zero is its shift, whatever it was. */
+const instance: Rule = (seen) => {
+  const { blocked } = seen.passage.links[0], shift = numbersOf(callOf(seen).inputs[2]!.value!);
+  return justNumbers(Float64Array.from(shift, (value, c) => (blocked?.[c] ? value : NaN)));
 };
 
 /** Whether every window has a tap on the image. */
@@ -78,61 +144,108 @@ function meetsImage(place: Place): boolean {
   return pads.every((pad) => pad === 0) || (dilations.every((step) => step === 1) && pads.every((pad, side) => pad < kernel[side % 2]));
 }
 
-const maxPool: Rule = (place, [x]) => (meetsImage(place) ? x : unknown(x.length));
+const maxPool: Rule = (seen) => (meetsImage(seen) ? pooledMaps(seen, numbersIn(seen, 0)) : nothing(seen));
 
 /** The mean of equal numbers, unless zeros of the padding count as well. */
-const averagePool: Rule = (place, [x]) => {
-  const call = callOf(place), { pads } = poolGeometry(call);
+const averagePool: Rule = (seen) => {
+  const call = callOf(seen), { pads } = poolGeometry(call), x = numbersIn(seen, 0);
   const apart = num(call, 'count_include_pad', 0) === 0 || (pads.every((pad) => pad === 0) && num(call, 'ceil_mode', 0) === 0);
-  return apart && meetsImage(place) ? x : x.map((value) => (value === 0 && meetsImage(place) ? 0 : NaN));
+  return pooledMaps(seen, apart && meetsImage(seen) ? x : x.map((value) => (value === 0 && meetsImage(seen) ? 0 : NaN)));
 };
+
+const globalPool: Rule = (seen) => pooledMaps(seen, numbersIn(seen, 0));
+
+const resize: Rule = (seen) =>
+  (text(callOf(seen), 'coordinate_transformation_mode', 'half_pixel') === 'tf_crop_and_resize' ? nothing(seen) : same(seen));
+
+/** One number for each channel of a constant along an axis, NaN where its elements differ. */
+function numbersAlong(tensor: Tensor, axis: number): Float64Array {
+  const data = numbersOf(tensor), length = tensor.dims[axis], inner = tensor.dims.slice(axis + 1).reduce((n, dim) => n * dim, 1);
+  const out = new Float64Array(length);
+  for (let i = 0; i < data.length; i++) {
+    const c = Math.floor(i / inner) % length;
+    if (i < length * inner && i % inner === 0) out[c] = data[i];
+    else if (data[i] !== out[c]) out[c] = NaN;
+  }
+  return out;
+}
+
+/** Constant parts of a concatenation as if they were linked. */
+function constantParts(seen: Seen): { numbers: Float64Array; first: number }[] {
+  const { node, graph } = seen, axis = axisOf(seen, node.outputs[0]);
+  if (node.op !== 'Concat') return [];
+  const along = num(callOf(seen), 'axis'), apart = (along < 0 ? along + shapeOf(seen, node.outputs[0]).length : along) === axis;
+  let first = 0;
+  return node.inputs.flatMap((name) => {
+    const tensor = graph.constants.get(name), start = first;
+    if (apart) first += shapeOf(seen, name)[axis];
+    return tensor ? [{ numbers: numbersAlong(tensor, axis), first: start }] : [];
+  });
+}
+
+/** Elements that only change places: a channel is one number where all that it is made of are that number. */
+function moved(seen: Seen, output: number): Known {
+  const { node, passage } = seen, numbers = new Float64Array(channelsOf(seen, node.outputs[output])).fill(NaN);
+  const met = new Uint8Array(numbers.length);
+  const meet = (c: number, value: number): void => {
+    numbers[c] = met[c] && numbers[c] !== value ? NaN : value;
+    met[c] = 1;
+  };
+  for (const { input, from, to } of passage.links.filter((link) => link.output === output)) {
+    const x = numbersIn(seen, input);
+    for (let k = 0; k < to.length; k++) meet(to[k], x[from[k]]);
+  }
+  for (const part of constantParts(seen)) part.numbers.forEach((value, c) => meet(part.first + c, value));
+  return movedMaps(seen, numbers, output);
+}
 
 /** Whatever is read from the image is the same; what lies beyond it only where it is filled with that number. */
-const pad: Rule = (place, [x]) => {
-  if (text(callOf(place), 'mode', 'constant') !== 'constant') return x;
-  const filler = place.node.inputs[2] ? numbersOf(place.graph.constants.get(place.node.inputs[2])!)[0] : 0;
-  return x.map((value) => (value === filler ? value : NaN));
+const pad: Rule = (seen) => {
+  const { node, graph, passage } = seen, [y] = node.outputs, axis = axisOf(seen, y), all = numbersIn(seen, 0);
+  const numbers = new Float64Array(channelsOf(seen, y)), value = node.inputs[2] ? graph.constants.get(node.inputs[2]) : undefined;
+  if (text(callOf(seen), 'mode', 'constant') !== 'constant') return justNumbers(all);
+  if (isComputed(seen, node.inputs[2] ?? '')) return nothing(seen);
+  const filler = value ? numbersOf(value)[0] : 0;
+  const wide = padding(callOf(seen)).some(({ before, after }, d) => d !== axis && (before > 0 || after > 0));
+  numbers.fill(filler);
+  const [{ from, to }] = passage.links as readonly Link[];
+  for (let k = 0; k < to.length; k++) numbers[to[k]] = !wide || all[from[k]] === filler ? all[from[k]] : NaN;
+  return justNumbers(numbers);
 };
 
-const resize: Rule = (place, [x]) =>
-  (text(callOf(place), 'coordinate_transformation_mode', 'half_pixel') === 'tf_crop_and_resize' ? unknown(x.length) : x);
-
-/** Operators that keep channels apart but look at more than one element. */
+/** Operators that keep channels apart but look at more than one element, and those of which nothing is known. */
 const windows: Readonly<Record<string, Rule>> = {
-  MaxPool: maxPool, AveragePool: averagePool, Pad: pad, Resize: resize,
-  GlobalMaxPool: same, GlobalAveragePool: same, ReduceMean: same, ReduceMax: same, ReduceMin: same,
-  ReduceSum: nothing, BatchNormalization: nothing, InstanceNormalization: nothing, IsNaN: nothing, Not: nothing,
+  MaxPool: maxPool, AveragePool: averagePool, Pad: pad, Resize: resize, Tile: same,
+  GlobalMaxPool: globalPool, GlobalAveragePool: globalPool, ReduceMean: same, ReduceMax: same, ReduceMin: same,
+  ReduceSum: nothing, ReduceL1: nothing, ReduceL2: nothing, ReduceSumSquare: nothing, InstanceNormalization: instance,
 };
 
-const channelwise: Rule = (place, inputs) => (windows[place.node.op] ?? evaluated)(place, inputs);
+const elementwise = new Set([
+  ...Object.keys(unary), 'BatchNormalization', 'Add', 'Sub', 'Mul', 'Div', 'Pow', 'Min', 'Max', 'Sum', 'Mean', 'PRelu',
+]);
 
-const concat: Rule = (place, inputs) => {
-  const out = nothing(place, []);
-  inputs.forEach((numbers, i) => out.set(numbers, offsetOf(place, i)));
-  return out;
+function linked(seen: Seen, output: number): Known {
+  const { op } = seen.node;
+  if (Object.hasOwn(windows, op)) return windows[op](seen);
+  return elementwise.has(op) ? evaluated(seen) : moved(seen, output);
+}
+
+const kinds: Readonly<Record<Passage['kind'], (seen: Seen, output: number) => Known>> = {
+  weighted, linked, mixing: (seen, output) => unknown(channelsOf(seen, seen.node.outputs[output])),
 };
 
-/** One channel becomes several of its number, or several become one where their numbers are equal. */
-const regroup: Rule = (place, [x]) => {
-  const length = channelsOf(place, place.node.outputs[0]);
-  return Float64Array.from({ length }, (_, c) => {
-    const first = Math.floor((c * x.length) / length), end = Math.max(first + 1, ((c + 1) * x.length) / length);
-    return x.subarray(first, end).every((value) => value === x[first]) ? x[first] : NaN;
-  });
-};
-
-const rules: Readonly<Record<Passage, Rule>> = { weighted, channelwise, elementwise: evaluated, concat, regroup, mixing: nothing };
-
-/** {@link Uniform} of every computed value, inputs of the graph included. */
-export function uniformsOf(context: Context): Map<string, Uniform> {
-  const { graph } = context, found = new Map<string, Uniform>();
-  const of = (name: string): Uniform => found.get(name) ?? unknown(channelsOf(context, name));
-  for (const node of graph.nodes) {
-    const place = { ...context, node };
+/** {@link Known} of every computed value. */
+export function knownIn(channels: Channels, options: KnowOptions): Map<string, Known> {
+  const found = new Map<string, Known>();
+  const known = (name: string): Known => found.get(name) ?? unknown(channelsOf(channels, name));
+  for (const node of channels.graph.nodes) {
+    const seen: Seen = { ...channels, node, passage: channels.passages.get(node)!, known, options };
     node.outputs.forEach((name, i) => {
-      const made = i === 0 ? rules[passageOf(place)](place, node.inputs.map(of)) : of(name);
-      found.set(name, made.map((value) => (Number.isFinite(value) ? value : NaN)));
+      if (name === '' || isConstant(channels, name)) return;
+      const { numbers, maps } = kinds[seen.passage.kind](seen, i);
+      found.set(name, { numbers: numbers.map((value) => (Number.isFinite(value) ? value : NaN)), maps });
     });
   }
   return found;
 }
+
