@@ -9,8 +9,12 @@ import { isPlain, knownIn, seesBorder, type Known, type KnowOptions } from './un
 // Operators tie channels of several values together (an addition has the same ones on both sides): what one cannot lose all keep.
 
 export interface CutOptions extends KnowOptions {
-  /** Constants that have to stay as they are, because they follow from sizes that are not fixed. */
+  /** Constants that follow from sizes that are not fixed: what reads them as lengths may find the new ones by itself. */
+  readonly following?: ReadonlySet<string>;
+  /** Those of them that have to stay as they are. */
   readonly frozen?: ReadonlySet<string>;
+  /** Values that have to stay whole. */
+  readonly whole?: ReadonlySet<string>;
 }
 
 /** Channels that go, by value; a value without a row keeps all. `needed` and `known` as the graph stands before. */
@@ -56,7 +60,7 @@ function candidates(channels: Channels, state: State): void {
   const ends = new Set(channels.graph.outputs.map(({ name }) => name));
   for (const [name, { numbers, maps }] of state.known) {
     const read = state.needed.get(name), axis = channels.axes.get(name) ?? -1;
-    if (ends.has(name) || axis < 0) continue;
+    if (ends.has(name) || axis < 0 || state.options.whole?.has(name)) continue;
     const flags = Uint8Array.from(numbers, (value, c) => (read?.[c] && Number.isNaN(value) && !maps.has(c) ? 0 : 1));
     state.drop.set(name, flags);
     if (flags.includes(0)) continue;
@@ -226,7 +230,7 @@ function evenGroups(state: State, place: Place, layer: Layer): void {
 
 const weighted: Rule = (state, place, passage) => {
   const { graph, node } = place, layer = layerOf(graph, node)!, [x, , , residual] = node.inputs, [y] = node.outputs;
-  if (!isPlain(place) || [...node.inputs.slice(1)].some((name) => isFrozen(state, name))) return mixing(state, place, passage);
+  if (!isPlain(place) || node.inputs.some((name) => state.options.following?.has(name))) return mixing(state, place, passage);
   if (!passage.reads) keepAll(state, x, [place, 'reads across channels']);
   if (residual && isComputed(place, residual)) {
     for (let c = 0; c < channelsOf(place, y); c++) tie(state, place, [residual, c], [y, c]);

@@ -36,26 +36,44 @@ function sorted(numbers: Float64Array, planes: ReadonlyMap<number, Float64Array>
   return { numbers: own, maps };
 }
 
-/** Adds `weight` · the part of the image under one tap of the window. */
-function addTap(to: Float64Array, g: ConvWindow, tap: { kh: number; kw: number; weight: number }, image: Float64Array | number): void {
-  const [top, bottom] = spans(g, 0)[tap.kh], [left, right] = spans(g, 1)[tap.kw];
+/** A convolution whose kernels are applied one by one to images that are known. */
+export interface Kernels {
+  readonly layer: Layer;
+  readonly weights: Float32Array;
+  readonly window: ConvWindow;
+  readonly rows: readonly (readonly [number, number])[];
+  readonly columns: readonly (readonly [number, number])[];
+}
+
+export function kernelsOf(place: Place): Kernels {
+  const window = convGeometry(callOf(place)), layer = layerOf(place.graph, place.node)!;
+  return { layer, weights: readWeight(place.graph, layer), window, rows: spans(window, 0), columns: spans(window, 1) };
+}
+
+/** Adds `weight` · the part of the image under tap (kh, kw) of the window. */
+function addTap(to: Float64Array, { window: g, rows, columns }: Kernels, [kh, kw, weight]: readonly number[], image: Float64Array): void {
+  const [top, bottom] = rows[kh], [left, right] = columns[kw], step = g.strides[1];
   for (let r = top; r < bottom; r++) {
-    const row = (r * g.strides[0] - g.pads[0] + tap.kh * g.dilations[0]) * g.in[1] - g.pads[1] + tap.kw * g.dilations[1];
-    for (let c = left; c < right; c++) {
-      to[r * g.out[1] + c] += tap.weight * (typeof image === 'number' ? image : image[row + c * g.strides[1]]);
-    }
+    let from = (r * g.strides[0] - g.pads[0] + kh * g.dilations[0]) * g.in[1] + left * step - g.pads[1] + kw * g.dilations[1];
+    for (let c = r * g.out[1] + left, end = r * g.out[1] + right; c < end; c++, from += step) to[c] += weight * image[from];
   }
 }
 
-/** One kernel of a layer, by its number among O · I/g. */
-interface Kernel { readonly layer: Layer; readonly weights: Float32Array; readonly pair: number }
+/** Adds `weight` wherever tap (kh, kw) is on the image. */
+function addSpan(to: Float64Array, { window: g, rows, columns }: Kernels, [kh, kw, weight]: readonly number[]): void {
+  const [top, bottom] = rows[kh], [left, right] = columns[kw];
+  for (let r = top; r < bottom; r++) for (let c = r * g.out[1] + left, end = r * g.out[1] + right; c < end; c++) to[c] += weight;
+}
 
-/** Adds what kernel `pair` of a convolution makes of a known input channel. */
-export function addKernel(to: Float64Array, place: Place, { layer, weights, pair }: Kernel, image: Float64Array | number): void {
-  const g = convGeometry(callOf(place)), [height, width] = [layer.dims[2], layer.dims[3]];
-  for (let k = 0; k < height * width; k++) {
-    const weight = weights[pair * height * width + k];
-    if (weight !== 0) addTap(to, g, { kh: Math.floor(k / width), kw: k % width, weight }, image);
+/** Adds what kernel `pair` (of O · I/g) of a convolution makes of a known input channel, an image or one number. */
+export function addKernel(to: Float64Array, kernels: Kernels, pair: number, image: Float64Array | number): void {
+  const { weights, layer: { dims: [, , height, width] } } = kernels;
+  for (let kh = 0, k = pair * height * width; kh < height; kh++) {
+    for (let kw = 0; kw < width; kw++, k++) {
+      if (weights[k] === 0) continue;
+      if (typeof image === 'number') addSpan(to, kernels, [kh, kw, weights[k] * image]);
+      else addTap(to, kernels, [kh, kw, weights[k]], image);
+    }
   }
 }
 
@@ -74,12 +92,12 @@ export function layerMaps(seen: Seen, numbers: Float64Array): Known {
   const filters = [...numbers.keys()].filter((o) =>
     Number.isNaN(numbers[o]) && (!residual || isKnown(residual, o)) && !links.someInput(o, (i) => !isKnown(x, i)));
   if (!followed(seen, area, filters.length) || costOf(seen, filters, area) > MOST_MACS) return { numbers, maps: new Map() };
-  const weights = readWeight(graph, layer), bias = biasOf(seen, layer.dims[0]);
+  const kernels = kernelsOf(seen), bias = biasOf(seen, layer.dims[0]);
   const [low, high] = [num(callOf(seen), 'min', -Infinity), num(callOf(seen), 'max', Infinity)];
   return sorted(numbers, new Map(filters.map((o) => {
     const plane = residual ? planeOf(residual, o, area)!.slice() : new Float64Array(area);
     links.someInput(o, (i, pair) => {
-      addKernel(plane, seen, { layer, weights, pair }, x.maps.get(i) ?? x.numbers[i]);
+      addKernel(plane, kernels, pair, x.maps.get(i) ?? x.numbers[i]);
       return false;
     });
     return [o, plane.map((value) => Math.min(high, Math.max(low, value + bias[o])))];

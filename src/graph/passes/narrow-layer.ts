@@ -5,7 +5,7 @@ import { inputChannel } from '../liveness.ts';
 import { spread } from '../ops/elements.ts';
 import { carrierOf, isGroupGone, makingOf, owedInLiving, type Dead } from './dead.ts';
 import type { Staying } from './edits.ts';
-import { addKernel, areaOf } from './maps.ts';
+import { addKernel, areaOf, kernelsOf } from './maps.ts';
 import { biasOf, scaleOf } from './uniform.ts';
 
 /** A layer without the channels that go. */
@@ -50,20 +50,22 @@ function narrowWeights(dead: Dead, place: Place, layer: Layer, rest: Rest): { va
   const placeOf = new Int32Array(dims[1] * layer.groups).fill(-1), sums = new Float64Array(rest.filters.length);
   rest.inputs.forEach((i, at) => { placeOf[i] = at % perGroup; });
   const heirs = heirsOf(dead, place, layer, placeOf);
+  const kept = placeOf.map((at) => (at >= 0 ? 1 : 0)), owing = [...heirs.keys()];
   rest.filters.forEach((o, row) => {
+    const first = inputChannel(layer, o * dims[1]), start = o * dims[1] * window;
+    for (let i = 0, from = start, to = row * perGroup * window; i < dims[1]; i++, from += window) {
+      if (kept[first + i]) for (let k = 0; k < window; k++) values[to++] = weights[from + k];
+    }
     const carried = new Float64Array(window);
     let to = -1;
-    for (let i = 0, pair = o * dims[1]; i < dims[1]; i++, pair++) {
-      const channel = inputChannel(layer, pair), at = placeOf[channel], heir = at < 0 ? heirs.get(channel) : undefined;
-      if (at >= 0) values.set(weights.subarray(pair * window, (pair + 1) * window), (row * perGroup + at) * window);
-      if (!heir) continue;
-      to = heir.to;
-      for (let k = 0; k < window; k++) {
-        if (to < 0) sums[row] += weights[pair * window + k] * heir.share;
-        else carried[k] += weights[pair * window + k] * heir.share;
-      }
+    for (const channel of owing) {
+      if (channel < first || channel >= first + dims[1]) continue;
+      const { share, to: heir } = heirs.get(channel)!, from = start + (channel - first) * window;
+      to = heir;
+      for (let k = 0; k < window; k++) carried[k] += weights[from + k] * share;
     }
-    for (let k = 0; to >= 0 && k < window; k++) values[(row * perGroup + to) * window + k] += carried[k];
+    if (to < 0) sums[row] = carried.reduce((sum, value) => sum + value, 0);
+    else for (let k = 0; k < window; k++) values[(row * perGroup + to) * window + k] += carried[k];
   });
   return { values, dims: [rest.filters.length, perGroup, dims[2], dims[3]], sums };
 }
@@ -71,14 +73,14 @@ function narrowWeights(dead: Dead, place: Place, layer: Layer, rest: Rest): { va
 /** What the lost channels add to each place of each filter that stays, and what was added before. */
 function mapOf(dead: Dead, place: Place, layer: Layer, rest: Rest): Tensor<Float32Array> {
   const { graph, node } = place, [x, , , residual] = node.inputs, [y] = node.outputs, shape = shapeOf(place, y), area = areaOf(place, y);
-  const weights = readWeight(graph, layer), { numbers, maps } = dead.known.get(x)!, owed = new Set(owedInLiving(dead, place, layer));
+  const kernels = kernelsOf(place), { numbers, maps } = dead.known.get(x)!, owed = new Set(owedInLiving(dead, place, layer));
   const before = residual ? spread(graph.constants.get(residual)!, shape) : undefined;
   const dims = [shape[0], rest.filters.length, ...shape.slice(2)], data = new Float32Array(sizeOf(dims));
   rest.filters.forEach((o, row) => {
     const plane = new Float64Array(area);
     for (let i = 0, pair = o * layer.dims[1]; i < layer.dims[1]; i++, pair++) {
       const channel = inputChannel(layer, pair);
-      if (owed.has(channel)) addKernel(plane, place, { layer, weights, pair }, maps.get(channel) ?? numbers[channel]);
+      if (owed.has(channel)) addKernel(plane, kernels, pair, maps.get(channel) ?? numbers[channel]);
     }
     for (let image = 0; image < shape[0]; image++) {
       const to = (image * rest.filters.length + row) * area, from = (image * shape[1] + o) * area;

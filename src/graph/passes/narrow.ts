@@ -15,6 +15,8 @@ export interface Cut {
   /** How many nodes and outputs read a name. */
   readonly readers: ReadonlyMap<string, number>;
   readonly fresh: (name: string) => string;
+  /** What constants have to be that follow from sizes, by name. */
+  readonly expected: Map<string, Tensor>;
 }
 
 /** Whether a value loses channels. */
@@ -28,8 +30,12 @@ export function stayingIn({ drop }: Dead, place: Place): Staying {
   };
 }
 
-/** The constant with another content: under its own name where nobody else reads it. */
-function put({ constants, readers, fresh }: Cut, name: string, tensor: Tensor): string {
+/** The constant with another content: under its own name where nobody else reads it, or where it comes about by itself. */
+function put({ dead, constants, readers, fresh, expected }: Cut, name: string, tensor: Tensor): string {
+  if (dead.options.following?.has(name)) {
+    expected.set(name, tensor);
+    return name;
+  }
   const own = readers.get(name) === 1 && constants.has(name) ? name : fresh(name);
   constants.set(own, tensor);
   return own;
@@ -78,12 +84,20 @@ function nodesFor(cut: Cut, place: Place, channels: Channels): Node[] {
   return kind === 'linked' ? [linkedNode(cut, place)] : layerNodes(cut, place, layerOf(place.graph, place.node)!);
 }
 
+export interface Narrowed {
+  readonly graph: Graph;
+  /** What constants that follow from sizes have to be in it, by name, where they are to be others. */
+  readonly expected: ReadonlyMap<string, Tensor>;
+}
+
 /**
  * A graph without its dead channels. `base` is the graph that was looked at, or one of which that is a special case: its nodes of the
  * same names are replaced.
  */
-export function narrowed(channels: Channels, dead: Dead, base: Graph = channels.graph): Graph {
-  const cut: Cut = { dead, constants: new Map(base.constants), readers: readersOf(base), fresh: freshNames(base) };
+export function narrowed(channels: Channels, dead: Dead, base: Graph = channels.graph): Narrowed {
+  const cut: Cut = {
+    dead, constants: new Map(base.constants), readers: readersOf(base), fresh: freshNames(base), expected: new Map(),
+  };
   const made = new Map<string, Node[]>();
   for (const node of channels.graph.nodes) {
     const nodes = nodesFor(cut, { ...channels, node }, channels);
@@ -91,7 +105,8 @@ export function narrowed(channels: Channels, dead: Dead, base: Graph = channels.
   }
   const nodes = base.nodes.flatMap((node) => made.get(node.name) ?? [node]);
   const used = new Set([...nodes.flatMap(({ inputs }) => inputs), ...base.outputs.map(({ name }) => name)]);
-  return { ...base, nodes, constants: new Map([...cut.constants].filter(([name]) => used.has(name))) };
+  const constants = new Map([...cut.constants].filter(([name]) => used.has(name)));
+  return { graph: { ...base, nodes, constants }, expected: cut.expected };
 }
 
 export const losesAny = ({ drop }: Dead): boolean => [...drop.values()].some((flags) => flags.includes(1));
@@ -104,6 +119,6 @@ export const losesAny = ({ drop }: Dead): boolean => [...drop.values()].some((fl
 export const dead: Pass = (graph, types) => {
   if (!mayBeDead({ graph })) return graph;
   const channels = channelsIn(graph, types), found = deadIn(channels, { maps: true, open: false });
-  return losesAny(found) ? narrowed(channels, found) : graph;
+  return losesAny(found) ? narrowed(channels, found).graph : graph;
 };
 
