@@ -10,6 +10,7 @@ export { matchMasks, type MatchedBy, type MatchedMask, type MatchedMasks, type M
 export { layouts, type LayoutName } from './layouts.ts';
 export type { PruneOptions } from './options.ts';
 export { prune, type Pruned, type PrunedLayer } from './prune.ts';
+export * from './remove/index.ts';
 export { scopes, type KeepOf, type LayerLists, type Scope } from './scopes.ts';
 export { drivers, type DriverOptions } from './drivers.ts';
 export { lint, type LintSpec } from './lint.ts';
