@@ -104,18 +104,19 @@ export function layerMaps(seen: Seen, numbers: Float64Array): Known {
   })));
 }
 
-/** What is known of operand `i` of an element-wise node, constants too, in the channels of the result. */
-function knownOperand(seen: Seen, i: number): Known {
+/** What is known of operand `i` of an element-wise node, or of what a layer adds, constants too, in the channels of the result. */
+export function knownOperand(seen: Seen, i: number): Known {
   const { node, graph, passage } = seen, name = node.inputs[i], [out] = node.outputs, shape = shapeOf(seen, out);
   const channels = channelsOf(seen, out), tensor = graph.constants.get(name);
   if (!tensor) {
     const known = seen.known(name), link = passage.links.find(({ input }) => input === i);
     return link?.spread ? { numbers: new Float64Array(channels).fill(known.numbers[0]), maps: new Map() } : known;
   }
-  const each = perChannel(tensor, shape, 1);
+  const each = perChannel(tensor, shape, axisOf(seen, out));
   if (each) return { numbers: each, maps: new Map() };
   const none = { numbers: new Float64Array(channels).fill(NaN), maps: new Map() };
-  if (tensor.type !== 'float32' || (tensor.dims.length === shape.length && tensor.dims[0] !== 1)) return none;
+  const apart = tensor.dims.length === shape.length && tensor.dims[0] !== 1;
+  if (tensor.type !== 'float32' || apart || !isImage(seen, out) || !followed(seen, areaOf(seen, out), channels)) return none;
   const area = areaOf(seen, out), all = spread(tensor, [1, ...shape.slice(1)]);
   const plane = (c: number): Float64Array => Float64Array.from({ length: area }, (_, k) => all[c * area + k]);
   return { ...none, maps: new Map(Array.from({ length: channels }, (_, c) => [c, plane(c)])) };

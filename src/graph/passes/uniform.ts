@@ -10,7 +10,7 @@ import { num, text, type Arg } from '../ops/op.ts';
 import { padding } from '../ops/select.ts';
 import { unary } from '../ops/unary.ts';
 import { convGeometry, poolGeometry } from '../ops/window.ts';
-import { evaluatedMaps, layerMaps, movedMaps, pooledMaps } from './maps.ts';
+import { evaluatedMaps, knownOperand, layerMaps, movedMaps, pooledMaps } from './maps.ts';
 import { perChannel } from './scale.ts';
 
 /** What is known of the channels of a value, whatever the network is fed. */
@@ -81,7 +81,7 @@ const weighted: Rule = (seen) => {
   if (!isPlain(seen)) return nothing(seen);
   const weights = readWeight(graph, layer), window = layer.dims[2] * layer.dims[3], border = seesBorder(seen, options.open);
   const x = passage.reads ? numbersIn(seen, 0) : undefined, links = linksOf(seen), bias = biasOf(seen, layer.dims[0]);
-  const residual = node.inputs[3] ? seen.known(node.inputs[3]).numbers : undefined, alpha = scaleOf(node, 'alpha');
+  const residual = node.inputs[3] ? knownOperand(seen, 3).numbers : undefined, alpha = scaleOf(node, 'alpha');
   const [low, high] = [num(callOf(seen), 'min', -Infinity), num(callOf(seen), 'max', Infinity)];
   const numbers = bias.map((own, o) => {
     let sum = own + (residual?.[o] ?? 0);
