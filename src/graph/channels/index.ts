@@ -124,12 +124,16 @@ function passageOf(place: Place): Passage {
   return read ? { kind: 'linked', ...read, reads: false } : mixing(place);
 }
 
-/** Images come as NCHW, or as NHWC where a Transpose follows that says so. */
+/** Images come as NCHW, or as NHWC where a Transpose in front of the layers says so. */
 function inputAxis(graph: Graph, types: Types, name: string): number {
-  const rank = shapeOf({ types }, name).length;
-  const turned = graph.nodes.find(({ op, inputs }) => op === 'Transpose' && inputs[0] === name);
-  const perm = turned?.attrs.perm as readonly number[] | undefined;
-  return perm && perm.length > 1 ? perm[1] : Math.min(1, rank - 1);
+  const rank = shapeOf({ types }, name).length, same = new Set([name]);
+  for (const node of graph.nodes) {
+    if (!node.inputs.some((input) => same.has(input)) || layerOf(graph, node)) continue;
+    const perm = node.op === 'Transpose' ? node.attrs.perm as readonly number[] | undefined : undefined;
+    if (perm && perm.length > 2) return perm[1];
+    for (const output of node.outputs) if (shapeOf({ types }, output).length === rank) same.add(output);
+  }
+  return Math.min(1, rank - 1);
 }
 
 /** Finds the channels of a graph whose types are known. */

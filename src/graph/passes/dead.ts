@@ -74,14 +74,15 @@ function note(state: State, name: string, channel: number, why: string): void {
   state.kept.set(name, reasons.set(channel, reasons.get(channel) ?? why));
 }
 
-type Why = readonly [place: Place, text: string];
+/** What a node does, or the reason it passes on. */
+type Why = readonly [place: Place, text: string, passed?: string];
 
-function keep(state: State, name: string, channel: number, [{ node }, text]: Why): void {
+function keep(state: State, name: string, channel: number, [{ node }, text, passed]: Why): void {
   const flags = state.drop.get(name);
   if (!flags?.[channel]) return;
   flags[channel] = 0;
   state.changed = true;
-  note(state, name, channel, `'${node.name}' (${node.op}) ${text}`);
+  note(state, name, channel, passed ?? `'${node.name}' (${node.op}) ${text}`);
 }
 
 const gone = (state: Dead, name: string, channel: number): boolean => state.drop.get(name)?.[channel] === 1;
@@ -94,8 +95,8 @@ function keepAll(state: State, name: string, why: Why): void {
 /** Keeps channel `a` of one value and `b` of another together. */
 function tie(state: State, place: Place, [x, a]: readonly [string, number], [y, b]: readonly [string, number]): void {
   if (gone(state, x, a) === gone(state, y, b)) return;
-  keep(state, x, a, [place, `ties it to a channel of '${y}' that stays`]);
-  keep(state, y, b, [place, `ties it to a channel of '${x}' that stays`]);
+  keep(state, x, a, [place, `ties it to a channel of '${y}' that stays`, state.kept.get(y)?.get(b)]);
+  keep(state, y, b, [place, `ties it to a channel of '${x}' that stays`, state.kept.get(x)?.get(a)]);
 }
 
 type Rule = (state: State, place: Place, passage: Passage) => void;

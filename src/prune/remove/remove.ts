@@ -74,7 +74,7 @@ interface Step { readonly graph: Graph; readonly at: Sized }
 interface Look { readonly dead: Dead; readonly step?: Step }
 
 function look({ graph, at }: Step, maps: boolean): Look {
-  const channels = channelsIn(at.graph, at.types), following = at.open ? followingSizes(graph, at.graph) : new Set<string>();
+  const channels = channelsIn(at.graph, at.types), following = at.open ? followingSizes(graph) : new Set<string>();
   const frozen = new Set<string>(), whole = new Set<string>(), options: CutOptions = { maps, open: at.open, following, frozen, whole };
   for (;;) {
     const dead = deadIn(channels, options);

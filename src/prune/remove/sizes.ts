@@ -60,13 +60,16 @@ export function sized(graph: Graph, shapes: Shapes = {}): Sized {
   return fail({ kind: 'shape', where, needs: 'a size the network can be looked at in', got: 'none', remedy: 'give the shapes of the inputs', cause });
 }
 
-/** Names of constants at one size that are other ones at other sizes: computed from shapes. */
-export function followingSizes(graph: Graph, at: Graph): Set<string> {
-  const shaped = new Set<string>();
+/** Names of values that are constants at one size and other ones at other sizes: computed from shapes. */
+export function followingSizes(graph: Graph): Set<string> {
+  const shaped = new Set<string>(), constant = new Set(graph.constants.keys()).add('');
   for (const node of graph.nodes) {
-    const folded = node.outputs.every((name) => name === '' || at.constants.has(name));
-    const fromShape = opOf(node).fromShapes === true && !graph.constants.has(node.inputs[0]);
-    if (fromShape || (folded && node.inputs.some((name) => shaped.has(name)))) for (const name of node.outputs) shaped.add(name);
+    const fromShape = opOf(node).fromShapes === true && !constant.has(node.inputs[0]);
+    if (!fromShape && !node.inputs.every((name) => constant.has(name))) continue;
+    for (const name of node.outputs) {
+      constant.add(name);
+      if (fromShape || node.inputs.some((input) => shaped.has(input))) shaped.add(name);
+    }
   }
   return shaped;
 }
