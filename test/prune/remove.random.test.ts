@@ -103,7 +103,8 @@ const steps: Record<string, Step> = {
   resize: ({ name, a, seed, c }) => {
     Object.assign(c, { [`${name}.s`]: f32([4], [1, 1, 2, 2]), [`${name}.n`]: int(1, C, SIZE * 2, SIZE * 2) });
     const by = seed % 2 ? [`${name}.s`] : ['', `${name}.n`], mode = seed % 3 ? 'linear' : 'nearest';
-    return [node(`${name}u`, 'Resize', [a, '', ...by], { mode }), node(name, 'MaxPool', [`${name}u`], { kernel_shape: [2, 2], strides: [2, 2] })];
+    const down = node(name, 'MaxPool', [`${name}u`], { kernel_shape: [2, 2], strides: [2, 2] });
+    return [node(`${name}u`, 'Resize', [a, '', ...by], { mode }), down];
   },
   pool: ({ name, a, seed }) => [node(name, seed % 2 ? 'MaxPool' : 'AveragePool', [a], {
     kernel_shape: [3, 3], pads: [1, 1, 1, 1], ...(seed % 2 ? {} : { count_include_pad: seed % 4 ? 1 : 0 }),
@@ -152,7 +153,8 @@ function linear({ name, seed, c }: Draw, before: Node[]): Node[] {
 const kind = fc.constantFrom(...Object.keys(steps), 'pointwise', 'padded', 'separable');
 const step = fc.record({ kind, a: fc.nat(), b: fc.nat(), seed: fc.nat(1000) });
 const drawn = fc.record({
-  path: fc.array(step, { minLength: 3, maxLength: 8 }), head: fc.constantFrom(...Object.keys(heads)), inner: fc.boolean(), seed: fc.nat(1000),
+  path: fc.array(step, { minLength: 3, maxLength: 8 }), head: fc.constantFrom(...Object.keys(heads)), inner: fc.boolean(),
+  seed: fc.nat(1000),
 });
 
 type Drawn = typeof drawn extends fc.Arbitrary<infer T> ? T : never;

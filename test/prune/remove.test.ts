@@ -15,8 +15,10 @@ const around: Attrs = { pads: [1, 1, 1, 1] };
 /** Filters 1, 4 and 5 of six are dead, with biases of both signs. */
 const first: Constants = { 'a.w': riddled([6, 3, 1, 1], 1, { dead: [1, 4, 5] }), 'a.b': f32([6], [0.3, -0.4, 0.2, 0.1, 0.7, 0.9]) };
 
+interface LeftOptions extends RemoveOptions { inputs?: number; last?: Attrs; kernel?: number }
+
 /** Convolution `a` with dead filters, what is between, and convolution `y`; the input channels that `y` keeps. */
-function left(middle: Node[], constants: Constants, options: RemoveOptions & { inputs?: number; last?: Attrs; kernel?: number } = {}): number {
+function left(middle: Node[], constants: Constants, options: LeftOptions = {}): number {
   const { inputs = 6, last, kernel = 1, ...how } = options, at = middle.at(-1)?.outputs[0] ?? 'a';
   const all = { ...first, ...constants, 'y.w': filled([4, inputs, kernel, kernel], 2), 'y.b': filled([4], 3) };
   return dimsOf(removed(graphOf([conv('a', 'x'), ...middle, conv('y', at, last)], [1, 3, 6, 8], all), how), 'y.w')[1];
@@ -88,7 +90,8 @@ test('transposed convolutions lose both sides, in groups too', () => {
   for (const [group, filters, want] of [[1, 4, [4, 3]], [3, 6, [4, 4]]] as const) {
     const dead = group === 1 ? [1, 4, 5] : [2, 3], up = node('t', 'ConvTranspose', ['a', 't.w', 't.b'], { strides: [2, 2], group });
     const constants = {
-      'a.w': riddled([6, 3, 1, 1], 1, { dead }), 'a.b': f32([6], [0.3, 0.4, group === 1 ? 0.2 : 0, 0, 0.7, 0.9]), 't.b': filled([filters], 4),
+      'a.w': riddled([6, 3, 1, 1], 1, { dead }), 'a.b': f32([6], [0.3, 0.4, group === 1 ? 0.2 : 0, 0, 0.7, 0.9]),
+      't.b': filled([filters], 4),
       't.w': filled([6, filters / group, 3, 3], 5), 'y.w': riddled([2, filters, 1, 1], 2, { unread: [1] }), 'y.b': filled([2], 3),
     };
     const small = removed(graphOf([conv('a', 'x'), up, conv('y', 't')], [1, 3, 4, 4], constants));

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { evaluate } from '../../src/graph/evaluate.ts';
-import type { Attr, Graph, Node } from '../../src/graph/graph.ts';
+import type { Attr, Dim, Graph, Node } from '../../src/graph/graph.ts';
 import { removeChannels, type Removed, type RemoveOptions } from '../../src/prune/index.ts';
 import { numbersOf, Tensor, type Shape } from '../../src/tensor.ts';
 import { filled } from '../graph/call.ts';
@@ -15,7 +15,7 @@ export const node = (name: string, op: string, inputs: string[], attrs: Attrs = 
 export const int = (...values: number[]): Tensor => new Tensor('int64', values, [values.length]);
 export const f32 = (dims: Shape, values: readonly number[]): Tensor => new Tensor('float32', values, dims);
 
-export function graphOf(nodes: Node[], dims: Graph['inputs'][number]['dims'], constants: Constants, outputs = nodes.at(-1)!.outputs): Graph {
+export function graphOf(nodes: Node[], dims: readonly Dim[], constants: Constants, outputs = nodes.at(-1)!.outputs): Graph {
   return {
     name: 'g', inputs: [{ name: 'x', type: 'float32', dims }], outputs: outputs.map((name) => ({ name, type: 'float32', dims: [] })),
     nodes, constants: new Map(Object.entries(constants)),

@@ -66,9 +66,12 @@ const resize: Edit = {
   tensor: (place, i, staying) => changed(constantOf(place, i), listed(place, resizeAxes(place)), staying(place.node.inputs[0]).length),
 };
 
-/** A length that is asked for in so many words; −1 and 0 follow by themselves. */
+/** A length that is asked for in so many words; −1 follows by itself, and so does 0 where it copies the channels. */
 const reshape: Edit = {
-  inputs: (place) => (place.node.op === 'Reshape' && Number(constantOf(place, 1).data[outAxis(place)]) > 0 ? [1] : []),
+  inputs: (place) => {
+    const asked = Number(constantOf(place, 1).data[outAxis(place)]);
+    return asked > 0 || (asked === 0 && inAxis(place) !== outAxis(place)) ? [1] : [];
+  },
   tensor: (place, i, staying) => changed(constantOf(place, i), outAxis(place), staying(place.node.outputs[0]).length),
 };
 

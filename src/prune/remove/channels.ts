@@ -7,7 +7,7 @@ import { chooseLayers, namesOf } from '../choose.ts';
 import { fromZeros, statistics } from '../mask.ts';
 import { checkOptions, type PruneOptions } from '../options.ts';
 import type { Pruned, PrunedLayer } from '../prune.ts';
-import { smallest } from '../select.ts';
+import { countOnes, smallest } from '../select.ts';
 import type { Tensor } from '../../tensor.ts';
 import { couplingOf } from './coupling.ts';
 import { groupsOf, type ChannelGroup } from './groups.ts';
@@ -35,9 +35,9 @@ type Choice = { readonly marks: Uint8Array[]; readonly floored: boolean[] };
 
 /**
  * Structured pruning: of each dependency group (see {@link channelGroups}) exactly round-half-even(s · n) of its n channel sets die, those
- * that score lowest; ties go to the lowest channel. A set's score is the mean over its filters in all layers that make it; a filter's is the
- * mean (option `reduction`) of its weights' scores over the mean of its layer's filters, so that layers, and under scope `model` groups,
- * count alike. What dies is zero in all its makers: the filters' weights and biases, γ and β of normalisations and constants added
+ * that score lowest; ties go to the lowest channel. A set's score is the mean over its filters in all layers that make it; a filter's is
+ * the mean (option `reduction`) of its weights' scores over the mean of its layer's filters, so that layers, and under scope `model`
+ * groups, count alike. What dies is zero in all its makers: the filters' weights and biases, γ and β of normalisations and constants added
  * behind them, so that the channel is 0 after every activation with f(0) = 0, and a constant after others. {@link removeChannels} takes
  * them out. Outputs of the network stay whole, and so does a group that would lose all its sets: the report says so.
  *
@@ -136,7 +136,7 @@ function rowOf({ constants }: Graph, layer: Layer, { refused, marks, floored }: 
   const count = (of: (mark: Uint8Array) => number): number => marks.reduce((sum, mark) => sum + of(mark), 0);
   return {
     name: layer.name, weight: layer.weight, ...statistics(mask),
-    ...(marks.length > 0 && { groups: { total: count(({ length }) => length), dropped: count((mark) => mark.reduce((a, b) => a + b, 0)) } }),
+    ...(marks.length > 0 && { groups: { total: count(({ length }) => length), dropped: count(countOnes) } }),
     ...(floored && { floored: true as const }), ...(refused !== undefined && { refused }),
   };
 }

@@ -78,7 +78,8 @@ export function couplingOf({ graph, types }: Pick<Sized, 'graph' | 'types'>): Co
   joinShared(draft);
   const fixed = new Map<number, string>();
   for (const [place, why] of draft.holds) fixed.set(draft.classes.find(place), fixed.get(draft.classes.find(place)) ?? why);
-  return { channels, first, classOf: draft.classes.find, fixed, touches: graph.nodes.flatMap((node) => touchesOf(channels, { ...channels, node })) };
+  const touches = graph.nodes.flatMap((node) => touchesOf(channels, { ...channels, node }));
+  return { channels, first, classOf: draft.classes.find, fixed, touches };
 }
 
 function hold({ channels, first, holds }: Draft, name: string, why: string): void {
@@ -90,8 +91,8 @@ function hold({ channels, first, holds }: Draft, name: string, why: string): voi
 type Rule = (draft: Draft, place: Place, passage: Passage) => void;
 
 const mixing: Rule = (draft, place) => {
-  const { name, op, inputs, outputs } = place.node;
-  for (const value of [...inputs.filter((input) => isComputed(place, input)), ...outputs]) hold(draft, value, `'${name}' (${op}) mixes channels`);
+  const { name, op, inputs, outputs } = place.node, computed = inputs.filter((input) => isComputed(place, input));
+  for (const value of [...computed, ...outputs]) hold(draft, value, `'${name}' (${op}) mixes channels`);
 };
 
 const linked: Rule = (draft, { node }, { links }) => {
@@ -148,7 +149,8 @@ function touchesOf(channels: Channels, place: Place): Touch[] {
     const constants = paramsOf(place);
     return outputs.map((value) => ({ node: name, op, side: constants.length ? 'param' : 'through', value, constants }));
   }
-  const layer = layerOf(place.graph, node)!, straight = layer.orientation === 'oihw', bias = inputs[2] && place.graph.constants.get(inputs[2]);
+  const layer = layerOf(place.graph, node)!, straight = layer.orientation === 'oihw';
+  const bias = inputs[2] ? place.graph.constants.get(inputs[2]) : undefined;
   const out: Touch = {
     node: name, op, side: 'out', value: outputs[0], constants: [
       { name: layer.weight, axis: straight ? 0 : 1 }, ...(bias && bias.size > 1 ? [{ name: inputs[2], axis: bias.dims.length - 1 }] : []),

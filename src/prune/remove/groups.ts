@@ -84,12 +84,18 @@ export function channelGroups(graph: Graph, options: { readonly shapes?: Shapes 
   return groupsOf(couplingOf(sized(graph, options.shapes)));
 }
 
+/** Channels of a node, by its name: on side `side` where it has two (default out, its filters). */
+export interface ChannelChoice {
+  readonly node: string;
+  readonly indices: readonly number[];
+  readonly side?: Touch['side'];
+}
+
 /**
- * What else goes with channels of a node: every item that changes, and at which channels.
- * @param node the name of the node, whose channels on side `side` are meant (default out, or what it has)
+ * What goes with channels of a node: every item that changes, and at which channels.
  * @throws BurinError `argument` for a node without such channels and for channels it does not have.
  */
-export function coupledItems(groups: readonly ChannelGroup[], node: string, indices: readonly number[], side?: Touch['side']): CoupledItem[] {
+export function coupledItems(groups: readonly ChannelGroup[], { node, indices, side }: ChannelChoice): CoupledItem[] {
   const meant = side ?? sideOf(groups, node);
   const own = groups.flatMap((group) => group.items.filter((item) => item.node === node && item.side === meant));
   if (!own.length) fail({ kind: 'argument', where: `node ${show(node)}`, needs: 'a node that channels pass through', got: 'none' });

@@ -57,7 +57,8 @@ export function sized(graph: Graph, shapes: Shapes = {}): Sized {
     }
   }
   const where = `input '${free[0].name}' [${free[0].dims}]`;
-  return fail({ kind: 'shape', where, needs: 'a size the network can be looked at in', got: 'none', remedy: 'give the shapes of the inputs', cause });
+  const remedy = 'give the shapes of the inputs';
+  return fail({ kind: 'shape', where, needs: 'a size the network can be looked at in', got: 'none', remedy, cause });
 }
 
 /** Names of values that are constants at one size and other ones at other sizes: computed from shapes. */

@@ -17,7 +17,8 @@ const shifts: Readonly<Record<string, readonly number[]>> = {
 };
 
 /** The channels of an item that die. */
-const dyingOf = ({ setOf }: GroupItem, marks: Uint8Array): number[] => [...setOf.keys()].filter((c) => setOf[c] >= 0 && marks[setOf[c]] === 1);
+const dyingOf = ({ setOf }: GroupItem, marks: Uint8Array): number[] =>
+  [...setOf.keys()].filter((c) => setOf[c] >= 0 && marks[setOf[c]] === 1);
 
 /** A copy with zeros at places along an axis. */
 function withZeros({ type, data, dims }: Tensor, axis: number, places: readonly number[]): Tensor {
