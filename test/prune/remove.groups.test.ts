@@ -77,6 +77,15 @@ test('flattened channels: c·HW … in NCHW, c + k·C in NHWC', () => {
   assert.equal(item.indices, Array.from({ length: 16 }, (_, k) => 1 + 3 * k));
 });
 
+test('a channel shuffle: what lies at one place of its groups goes together', () => {
+  const constants = { 'a.w': weight(8, 2), 'y.w': weight(2, 8), s: int(0, 2, 4, 4, 4), t: int(0, 8, 4, 4) };
+  const shuffle = [
+    node('r', 'Reshape', ['a', 's']), node('p', 'Transpose', ['r'], { perm: [0, 2, 1, 3, 4] }), node('u', 'Reshape', ['p', 't']),
+  ];
+  const groups = groupsOf([conv('a', 'x'), ...shuffle, conv('y', 'u')], 2, constants);
+  assert.equal(goes(groups, 'a', [1]), ['a out 1,5', 'r through 1', 'p through 1', 'u through 2,3', 'y in 2,3']);
+});
+
 test('parameters follow; what spreads, mixes or shares a weight is coupled or fixed', () => {
   const constants = { 'a.w': weight(4, 4), slope: filled([4, 1, 1], 1), bias: filled([1, 4, 1, 1], 2), 'y.w': weight(2, 4) };
   const params = groupsOf([

@@ -114,6 +114,21 @@ const steps: Record<string, Step> = {
     return [node(name, 'InstanceNormalization', [a, `${name}.g`, `${name}.o`])];
   },
   softmax: plain('Softmax', { axis: 1 }),
+  shuffle: ({ name, a, seed, c }) => {
+    const groups = seed % 2 ? 2 : 4;
+    Object.assign(c, { [`${name}.s`]: int(0, groups, C / groups, SIZE, SIZE), [`${name}.t`]: int(seed % 3 ? 1 : 0, C, -1, SIZE) });
+    return [
+      node(`${name}r`, 'Reshape', [a, `${name}.s`]), node(`${name}p`, 'Transpose', [`${name}r`], { perm: [0, 2, 1, 3, 4] }),
+      node(name, 'Reshape', [`${name}p`, `${name}.t`]),
+    ];
+  },
+  squeeze: ({ name, a, b, c }) => {
+    Object.assign(c, { [`${name}.a`]: int(2, 3), [`${name}.u`]: int(-1, 2) });
+    return [
+      node(`${name}m`, 'ReduceMean', [b, `${name}.a`], { keepdims: 0 }), node(`${name}g`, 'Tanh', [`${name}m`]),
+      node(`${name}u`, 'Unsqueeze', [`${name}g`, `${name}.u`]), node(name, 'Mul', [`${name}u`, a]),
+    ];
+  },
   turn: ({ name, a }) => [
     node(`${name}t`, 'Transpose', [a], { perm: [0, 2, 3, 1] }), node(`${name}r`, 'Relu', [`${name}t`]),
     node(name, 'Transpose', [`${name}r`], { perm: [0, 3, 1, 2] }),

@@ -95,10 +95,10 @@ export const view: Reader = (place) => {
   if (!restIsConstant(place) || axisOf(place, place.node.inputs[0]) < 0) return undefined;
   const channels = channelsOf(place, place.node.inputs[0]);
   const found = shapeOf(place, outputOf(place)).map((_, axis) => viewed(place, axis));
-  // The same channels before several for one; a length of 1 says least.
+  // The same channels before several for one, and that before one for several, the more the better.
   const rank = (link: Link | undefined, axis: number): number => {
     const length = shapeOf(place, outputOf(place))[axis];
-    return !link ? -1 : length === channels && channels > 1 ? 3 : length > channels ? 2 : length > 1 ? 1 : 0;
+    return !link ? -1 : length === channels && channels > 1 ? 3 : length > channels ? 2 : length / channels;
   };
   const ranks = found.map(rank), best = ranks.indexOf(Math.max(...ranks)), link = found[best];
   return link && { axes: [best], links: [link] };

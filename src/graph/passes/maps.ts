@@ -12,8 +12,8 @@ import { biasOf, onFloats, type Known, type Seen } from './uniform.ts';
 // A padded window over a constant gives an image that is known before any input is: a map. Maps are followed through what takes each
 // channel by itself, until a layer adds them up.
 
-/** Elements of all maps of one value, and multiply-adds spent on them, beyond which they are not followed: a second, and 32 MiB. */
-const MOST_ELEMENTS = 2 ** 22, MOST_MACS = 2 ** 27;
+/** Elements of all maps of one value, and multiply-adds spent on them, beyond which they are not followed: 32 MiB, and 50 ms. */
+const MOST_ELEMENTS = 2 ** 22, MOST_MACS = 2 ** 25;
 
 /** Elements of one channel of a value [N, C, …]. */
 export const areaOf = (place: Place, name: string): number => sizeOf(shapeOf(place, name).slice(2));
