@@ -14,7 +14,6 @@ export const budgetOptions = {
   'budget-ms': { type: 'string', value: 'MS', about: 'prune until a run takes MS milliseconds here; --granularity may list several' },
   costs: { type: 'string', value: 'FILE', about: 'allocate for the device that this cost table is from, without measuring' },
   'save-costs': { type: 'string', value: 'FILE', about: 'write the cost table measured here, as JSON' },
-  shape: { type: 'string', value: 'NAME=1x3x48x192', multiple: true, about: 'with a budget: shape of an input whose file leaves it open' },
 } satisfies Options;
 
 /** Options that say how sparse a network is to be: with a budget there is nothing left for them to say. */

@@ -1,6 +1,6 @@
 import type { Graph } from '../graph/graph.ts';
 import { prunableLayers } from '../graph/layers.ts';
-import type { Evidence, Masks, PruneOptions, Scope } from '../prune/index.ts';
+import type { Evidence, Masks, PruneChannelsOptions, PruneOptions, Scope } from '../prune/index.ts';
 import { UsageError, numberFrom, splitName, type Arguments, type Io, type Options } from './command.ts';
 import { evidenceFrom, evidenceOptions } from './evidence.ts';
 import { maskFrom, maskOptions, maskedBy, type MaskSource } from './masks.ts';
@@ -8,7 +8,7 @@ import { maskFrom, maskOptions, maskedBy, type MaskSource } from './masks.ts';
 /** How to prune; the same for every command that does. */
 export const pruningOptions = {
   sparsity: { type: 'string', value: '0…1', about: 'fraction of the groups to drop, or one for each layer as in fc1=0.92,fc3=0.74' },
-  granularity: { type: 'string', value: 'NAME', about: 'what lives or dies together; weight if absent' },
+  granularity: { type: 'string', value: 'NAME', about: 'what lives or dies together; weight if absent, channels for --remove' },
   criterion: { type: 'string', value: 'NAME', about: 'what ranks it; magnitude if absent' },
   scope: { type: 'string', value: 'NAME', about: 'what is ranked together: layer, row, model, or N:M (N kept of M); layer if absent' },
   allocation: { type: 'string', value: 'NAME', about: 'how the sparsity is divided among the layers; uniform if absent' },
@@ -57,12 +57,22 @@ function sparsityFrom(args: Arguments): PruneOptions['sparsity'] {
   }));
 }
 
+/** The granularity that takes filters together with all they are tied to by additions, concatenations, depthwise layers. */
+const COUPLED = 'channels';
+
+function checkCoupled(args: Arguments): void {
+  const extra = ['allocation', 'counting', 'floor', 'strict'].find((name) => args.has(name)), scope = args.text('scope') ?? 'layer';
+  if (extra) throw new UsageError(`--granularity ${COUPLED} leaves no group without a channel and counts exactly; leave --${extra} out`);
+  if (!['layer', 'model'].includes(scope)) throw new UsageError(`--granularity ${COUPLED} needs --scope layer or model, got '${scope}'`);
+}
+
 /** How the command line wants a network pruned, checked before any model is read. */
 export async function pruningFrom(args: Arguments): Promise<PruningPlan> {
   const { allocations, countings, criteria, extentsOf, scopes } = await import('../prune/index.ts');
   const { scope, fixed } = scopeFrom(args, Object.keys(scopes));
   const granularity = args.text('granularity') ?? 'weight';
-  extentsOf(granularity);
+  if (granularity === COUPLED) checkCoupled(args);
+  else extentsOf(granularity);
   const given = {
     criterion: args.choice('criterion', Object.keys(criteria)), allocation: args.choice('allocation', Object.keys(allocations)),
     counting: args.choice('counting', Object.keys(countings)), floor: args.number('floor', fraction),
@@ -100,9 +110,11 @@ export interface PrunedModel {
 /** Prunes, and tells which layers were left as they were or kept more than was asked for. */
 export async function prunedBy(graph: Graph, { manner, sparsity, mask, evidence }: PruningPlan, io: Io): Promise<PrunedModel> {
   if (mask) return { ...(await maskedBy(graph, mask, io)), how: { mask: mask.path } };
-  const { prune } = await import('../prune/index.ts');
-  const how = { ...manner, ...(!manner.scope.includes(':') && { sparsity }) };
-  const { graph: pruned, masks, report } = prune(graph, { ...how, evidence: await evidence(graph) });
+  const { prune, pruneChannels } = await import('../prune/index.ts');
+  const how = { ...manner, ...(!manner.scope.includes(':') && { sparsity }) }, given = { ...how, evidence: await evidence(graph) };
+  const { granularity: _, strict: __, ...channels } = given;
+  const coupled = manner.granularity === COUPLED;
+  const { graph: pruned, masks, report } = coupled ? pruneChannels(graph, channels as PruneChannelsOptions) : prune(graph, given);
   for (const { name, refused, floored } of report) {
     if (refused) io.err(`left as it was: ${name}: ${refused}\n`);
     if (floored) io.err(`kept by --floor: ${name}\n`);
@@ -136,7 +148,7 @@ export async function pruningChoices(): Promise<Record<string, readonly string[]
     return sizes.length ? `${name}(${sizes.join(',')})` : name;
   });
   return {
-    granularity: spelt, criterion: Object.keys(criteria), scope: [...Object.keys(scopes), 'N:M'], allocation: Object.keys(allocations),
-    counting: Object.keys(countings), 'mask layout': Object.keys(layouts),
+    granularity: [...spelt, COUPLED], criterion: Object.keys(criteria), scope: [...Object.keys(scopes), 'N:M'],
+    allocation: Object.keys(allocations), counting: Object.keys(countings), 'mask layout': Object.keys(layouts),
   };
 }

@@ -2,6 +2,7 @@ import type { Graph, Node } from '../graph/graph.ts';
 import { layerOf, type Layer } from '../graph/layers.ts';
 import type { Types } from '../graph/liveness.ts';
 import { opOf } from '../graph/ops/index.ts';
+import { paramsOf } from '../graph/params.ts';
 import type { Call, Work } from '../graph/ops/op.ts';
 import { convGeometry, convTransposeGeometry, spans, transposed, type ConvWindow } from '../graph/ops/window.ts';
 import { sizeOf, type Shape, type Tensor } from '../tensor.ts';
@@ -23,24 +24,6 @@ export interface Counted {
   readonly shape: Shape;
   /** Names of its trained constants. */
   readonly params: readonly string[];
-}
-
-/** Inputs that hold trained parameters, as torch counts them: of batch normalisation γ and β, not mean and variance. */
-const trained: Readonly<Record<string, readonly number[]>> = {
-  Conv: [1, 2], ConvTranspose: [1, 2], Linear: [1, 2], Gemm: [0, 1, 2], MatMul: [0, 1],
-  BatchNormalization: [1, 2], InstanceNormalization: [1, 2], LayerNormalization: [1, 2], PRelu: [1],
-  Add: [0, 1], Sub: [0, 1], Mul: [0, 1], Div: [0, 1],
-};
-
-/** Arithmetic with a single number is a formula (x + 3 in hard-swish), not a parameter. */
-const arithmetic = new Set(['Add', 'Sub', 'Mul', 'Div']);
-
-function paramsOf(graph: Graph, node: Node): string[] {
-  return (trained[node.op] ?? []).map((i) => node.inputs[i]).filter((name, i, names) => {
-    const tensor = graph.constants.get(name);
-    if (!tensor || names.indexOf(name) !== i) return false;
-    return (tensor.type === 'float32' || tensor.type === 'float64') && !(arithmetic.has(node.op) && tensor.size === 1);
-  });
 }
 
 const free: Work = { macs: 0, inBounds: 0, ptflops: 0 };

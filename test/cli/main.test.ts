@@ -83,6 +83,9 @@ const usageErrors: readonly (readonly [argv: string[], message: RegExp])[] = [
   [['prune', 'a.onnx', '--speedup', '2', '--allocation', 'erk', '-o', 'b.onnx'], /--speedup decides what goes; leave --allocation out/],
   [['prune', 'a.onnx', '--sparsity', '0.5', '--save-costs', 'c.json', '-o', 'b.onnx'], /--save-costs needs --speedup or --budget-ms/],
   [['prune', 'a.onnx', '--budget-ms', '0', '-o', 'b.onnx'], /--budget-ms needs a number of 0.000001 or more/],
+  [['prune', 'a.onnx', '--sparsity', '0.5', '--shape', 'x=1x2', '-o', 'b.onnx'], /--shape needs --remove, --speedup or --budget-ms/],
+  [['prune', 'a.onnx', '--sparsity', '0.5', '--granularity', 'channels', '--floor', '0.1', '-o', 'b.onnx'], /channels .*leave --floor out/],
+  [['prune', 'a.onnx', '--granularity', 'channels', '--scope', '2:4', '-o', 'b.onnx'], /channels needs --scope layer or model/],
   [['report', 'a.onnx', '--mask', 'm.npz', '--sweep', '0.5'], /--sweep prunes by itself; leave --mask out/],
   [['report', 'a.onnx', '--scope', '2:4', '--sparsity', '0.5'], /fixes the sparsity/],
   [['report', 'a.onnx', '--scope', '2:4', '--sweep', '0.5'], /--sweep needs --scope layer, row or model/],
@@ -192,6 +195,17 @@ test('prune to a budget: the cost table is saved, and allocates again without me
   const { code, err } = await burin('prune', 'zoo:lenet-300-100', '--speedup', '1.2', '--costs', file, '-o', join(folder, 'x.onnx'));
   assert.is(code, 1);
   assert.match(err, /fast\.onnx: needs a cost table/);
+});
+
+test('prune channels and remove them: a smaller network', async ({ folder }) => {
+  const file = join(folder, 'small.onnx');
+  const { code, out, err } = await burin('prune', 'zoo:resnet18', '--granularity', 'channels', '--sparsity', '0.5', '--remove', '-o', file);
+  assert.equal([code, err.replace(/^left as it was: fc: .*\n/, '')], [0, '']);
+  assert.match(out, /parameters 11\.7 M → 3\.06 M \(3\.83×\), multiply-adds 1\.81 G → 483 M \(3\.75×\)/);
+  const { totals } = JSON.parse((await burin('inspect', file, '--json')).out);
+  assert.is(totals.macs, 483_149_824);
+  const again = await burin('prune', file, '--remove', '-o', join(folder, 'again.onnx'));
+  assert.match(again.out, /parameters 3\.06 M → 3\.06 M/);
 });
 
 test('criteria take their evidence from a file, or gather it from sample inputs', async ({ folder }) => {
