@@ -1,7 +1,7 @@
 import { expect, show } from '../expect.ts';
 import type { Layer } from '../graph/layers.ts';
-import type { Scores } from './criteria.ts';
-import { shareOfLarger } from './lamp.ts';
+import type { Scores } from './criteria/criteria.ts';
+import { shareOfLarger } from './criteria/lamp.ts';
 
 /** A layer as an allocation sees it. */
 export interface Share {

@@ -2,7 +2,7 @@ import { expect, lookUp, show } from '../expect.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Layer } from '../graph/layers.ts';
 import { allocations, type Allocation } from './allocations.ts';
-import type { CriterionName } from './criteria.ts';
+import type { CriterionName } from './criteria/criteria.ts';
 import type { PruneOptions } from './options.ts';
 import { scopeRule, scopes, type ScopeRule } from './scopes.ts';
 

@@ -1,5 +1,5 @@
 import type { Oihw } from '../graph/layers.ts';
-import type { Scores } from './criteria.ts';
+import type { Scores } from './criteria/criteria.ts';
 import type { Extents } from './granularities.ts';
 
 /** The groups of one weight, a lattice over O, I, H, W; the last group along an axis may be smaller. Groups are numbered row-major. */

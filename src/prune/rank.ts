@@ -1,5 +1,5 @@
 import type { Counting } from './counting.ts';
-import type { Scores } from './criteria.ts';
+import type { Scores } from './criteria/criteria.ts';
 import { countOnes, kthSmallest, smallest } from './select.ts';
 
 /** How many go of what is ranked together. */

@@ -1,7 +1,7 @@
 import { expect, fail, show } from '../expect.ts';
 import type { Layer } from '../graph/layers.ts';
 import { layersNamed } from './choose.ts';
-import type { Scores } from './criteria.ts';
+import type { Scores } from './criteria/criteria.ts';
 import type { Grid } from './groups.ts';
 import { rank, type Ranked, type Ranking } from './rank.ts';
 import { checkWindows, dropOfWindows, type KeepOf } from './windows.ts';

@@ -1,4 +1,4 @@
-import type { Scores } from './criteria.ts';
+import type { Scores } from './criteria/criteria.ts';
 
 /**
  * Marks (1) exactly the `k` smallest of all `lists` together; among equals the one with the lowest index, of the first

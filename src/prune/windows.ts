@@ -1,6 +1,6 @@
 import { expect } from '../expect.ts';
 import type { Layer } from '../graph/layers.ts';
-import type { Scores } from './criteria.ts';
+import type { Scores } from './criteria/criteria.ts';
 import type { Grid } from './groups.ts';
 
 /** N:M keeps `keep` of every `of` consecutive groups along the input channels; '2:4' is short for { keep: 2, of: 4 }. */

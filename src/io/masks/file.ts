@@ -1,6 +1,6 @@
 import { expect, fail, show } from '../../expect.ts';
-import type { Mask } from '../../prune/mask.ts';
-import type { Masks } from '../../prune/masks.ts';
+import type { Mask } from '../../prune/masks/mask.ts';
+import type { Masks } from '../../prune/masks/masks.ts';
 import { sizeOf, Tensor } from '../../tensor.ts';
 import { fnv64 } from '../hash.ts';
 import { isRecord, parseJson } from '../json.ts';

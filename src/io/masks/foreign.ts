@@ -1,6 +1,6 @@
 import { expect, fail, show } from '../../expect.ts';
-import type { LayoutName } from '../../prune/layouts.ts';
-import { maskFrom, type Mask } from '../../prune/mask.ts';
+import type { LayoutName } from '../../prune/masks/layouts.ts';
+import { maskFrom, type Mask } from '../../prune/masks/mask.ts';
 import { numbersOf, sameShape, Tensor } from '../../tensor.ts';
 
 // Masks that other tools leave behind, in arrays by name: PyTorch's pruning, TensorFlow Model Optimization, plain masks, pruned weights.

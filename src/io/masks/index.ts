@@ -1,9 +1,9 @@
 import { expect, fail, show } from '../../expect.ts';
 import type { Graph } from '../../graph/graph.ts';
-import type { LayoutName } from '../../prune/layouts.ts';
-import { maskFrom, type Mask } from '../../prune/mask.ts';
-import { masksOf, type Masks } from '../../prune/masks.ts';
-import { matchMasks, type MatchedMasks, type MatchOptions } from '../../prune/match.ts';
+import type { LayoutName } from '../../prune/masks/layouts.ts';
+import { maskFrom, type Mask } from '../../prune/masks/mask.ts';
+import { masksOf, type Masks } from '../../prune/masks/masks.ts';
+import { matchMasks, type MatchedMasks, type MatchOptions } from '../../prune/masks/match.ts';
 import { numbersOf, type Tensor } from '../../tensor.ts';
 import { looksLikeModel, readModel } from '../index.ts';
 import { readNpy } from '../npy.ts';

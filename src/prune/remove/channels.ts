@@ -4,7 +4,7 @@ import type { Graph } from '../../graph/graph.ts';
 import { prunableLayers, type Layer } from '../../graph/layers.ts';
 import { roundHalfEven } from '../../graph/ops/unary.ts';
 import { chooseLayers, namesOf } from '../choose.ts';
-import { fromZeros, statistics } from '../mask.ts';
+import { fromZeros, statistics } from '../masks/mask.ts';
 import { checkOptions, type PruneOptions } from '../options.ts';
 import type { Pruned, PrunedLayer } from '../prune.ts';
 import { countOnes, smallest } from '../select.ts';

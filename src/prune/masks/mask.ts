@@ -1,0 +1,76 @@
+import { expect } from '../../expect.ts';
+import { sameShape, sizeOf, Tensor, type Shape } from '../../tensor.ts';
+
+/** One bit a weight, 1 = kept; bit i of the row-major tensor is bit i mod 8 of byte i / 8, spare bits are 0. */
+export interface Mask {
+  readonly dims: Shape;
+  readonly bits: Uint8Array;
+}
+
+export interface MaskStatistics {
+  readonly total: number;
+  readonly kept: number;
+  /** Fraction dropped, 0 … 1. */
+  readonly sparsity: number;
+}
+
+/** A mask from one value a weight; nonzero (NaN too) = kept. @throws BurinError `shape` for another number of values */
+export function maskFrom(kept: ArrayLike<number>, dims: Shape): Mask {
+  const size = sizeOf(dims);
+  expect(kept.length === size, { kind: 'shape', where: `mask [${dims.join(', ')}]`, needs: `${size} values`, got: `${kept.length}` });
+  const bits = new Uint8Array(Math.ceil(kept.length / 8));
+  for (let byte = 0, i = 0; byte < bits.length; byte++) {
+    let eight = 0;
+    for (let bit = 0; bit < 8 && i < size; bit++, i++) if (kept[i] !== 0) eight |= 1 << bit;
+    bits[byte] = eight;
+  }
+  return { dims: [...dims], bits };
+}
+
+/** The mask a pruned tensor shows by its zeros. */
+export function fromZeros(tensor: Tensor<Float32Array>): Mask {
+  return maskFrom(tensor.data, tensor.dims);
+}
+
+export function isKept(mask: Mask, index: number): boolean {
+  return ((mask.bits[index >> 3] >> (index & 7)) & 1) === 1;
+}
+
+/** One byte a weight, 1 = kept. */
+export function unpackMask({ dims, bits }: Mask): Uint8Array {
+  const kept = new Uint8Array(sizeOf(dims));
+  for (let i = 0; i < kept.length; i++) kept[i] = (bits[i >> 3] >> (i & 7)) & 1;
+  return kept;
+}
+
+/** A new tensor with zeros where the mask drops. @throws BurinError `shape` where it has another shape */
+export function applyMask(mask: Mask, tensor: Tensor<Float32Array>): Tensor<Float32Array> {
+  expect(sameShape(mask.dims, tensor.dims), {
+    kind: 'shape', where: `mask [${mask.dims.join(', ')}]`, needs: 'a tensor of the same shape', got: `[${tensor.dims.join(', ')}]`,
+  });
+  const data = tensor.data.slice();
+  for (let i = 0; i < data.length; i++) if (!isKept(mask, i)) data[i] = 0;
+  return new Tensor('float32', data, tensor.dims);
+}
+
+/** Kept and dropped exchanged. */
+export function invert(mask: Mask): Mask {
+  const size = sizeOf(mask.dims);
+  const bits = mask.bits.map((byte) => ~byte);
+  if (size % 8 !== 0) bits[bits.length - 1] &= (1 << (size % 8)) - 1;
+  return { dims: mask.dims, bits };
+}
+
+export function statistics(mask: Mask): MaskStatistics {
+  const total = sizeOf(mask.dims);
+  let kept = 0;
+  for (let i = 0; i < mask.bits.length; i++) kept += countOnes(mask.bits[i]);
+  return { total, kept, sparsity: total === 0 ? 0 : 1 - kept / total };
+}
+
+/** Bits set among the lowest eight: sums of neighbouring 1, 2 and 4 bits. */
+export function countOnes(byte: number): number {
+  const pairs = (byte & 0x55) + ((byte >> 1) & 0x55);
+  const nibbles = (pairs & 0x33) + ((pairs >> 2) & 0x33);
+  return (nibbles & 0x0f) + (nibbles >> 4);
+}
