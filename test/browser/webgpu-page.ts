@@ -1,6 +1,6 @@
 // What test/browser/webgpu.test.ts runs inside of the page: products on a GPUDevice held against an f64 product.
 import { createProducts, type MultiplyOptions } from '../../src/backends/webgpu/index.ts';
-import { layouts, texts, variants } from '../../src/backends/webgpu/shaders.ts';
+import { bindings, texts, variants } from '../../src/backends/webgpu/shaders.ts';
 import { BurinError } from '../../src/expect.ts';
 import { pack, type Block, type Matrix } from '../../src/formats/index.ts';
 import { randomFrom } from '../../src/random.ts';
@@ -118,7 +118,7 @@ export async function largestPipelines(): Promise<string[]> {
   const device = await newDevice(), made: string[] = [];
   for (const name of ['f32_matmul_8x8', 'f32_bsr_spmm_8x8']) {
     const { kernel, front, parts } = variants[name];
-    const layout = device.createPipelineLayout({ bindGroupLayouts: [device.createBindGroupLayout({ entries: [...layouts[kernel]] })] });
+    const layout = device.createPipelineLayout({ bindGroupLayouts: [device.createBindGroupLayout({ entries: [...bindings[kernel].layout] })] });
     const module = device.createShaderModule({ code: [front, ...parts.map((part) => texts[part])].join('\n') });
     await device.createComputePipelineAsync({ layout, compute: { module, entryPoint: kernel } });
     made.push(name);

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { job, layouts, texts, variants } from '../../src/backends/webgpu/shaders.ts';
+import { bindings, texts, variants } from '../../src/backends/webgpu/shaders.ts';
 import { parseKernel } from '../../src/kernels.ts';
 import { root } from '../root.ts';
 
-interface Listed { name: string; kernel: string; span: number; front: string; parts: string[] }
+interface Listed { name: string; kernel: string; sizes: Record<string, number>; front: string; parts: string[] }
 interface Reflected { layout: GPUBindGroupLayoutEntry[]; job: unknown[]; entry: string }
 
 /** scripts/shaders.mjs, which checks the shaders in every build. */
@@ -15,7 +15,7 @@ interface Checks {
   listVariants(): Listed[];
   link(variant: Listed, texts: Record<string, string>): string;
   reflect(name: string, code: string): Reflected;
-  layoutsOf(reflected: (Listed & Reflected)[]): Record<string, GPUBindGroupLayoutEntry[]>;
+  bindingsOf(reflected: (Listed & Reflected)[]): typeof bindings;
   checkRaces(variant: Listed, code: string, job: unknown[]): void;
 }
 
@@ -45,21 +45,20 @@ test('every variant parses, holds its assertions, has its kernel as entry and th
   const parts = checks.readParts();
   const reflected = checks.listVariants().map((one) => ({ ...one, ...checks.reflect(one.name, checks.link(one, parts)) }));
   for (const { name, entry, kernel } of reflected) assert.is(entry, kernel, name);
-  assert.equal(checks.layoutsOf(reflected), layouts);
-  assert.equal(reflected[0].job, job);
+  assert.equal(checks.bindingsOf(reflected), bindings);
 });
 
-test('layouts: a uniform job, five operands read, one written, all for compute', () => {
-  for (const [kernel, entries] of Object.entries(layouts)) {
-    const types = entries.map(({ buffer }) => buffer?.type);
-    assert.equal(types, ['uniform', ...Array<string>(5).fill('read-only-storage'), 'storage'], kernel);
-    assert.equal(entries.map(({ binding, visibility }) => [binding, visibility]), types.map((_, binding) => [binding, 4]), kernel);
-    assert.is(entries[0].buffer?.minBindingSize, job.length * 4, kernel);
+test('layouts: a uniform job, operands read, the last one written, all for compute', () => {
+  for (const [kernel, { layout, job }] of Object.entries(bindings)) {
+    const types = layout.map(({ buffer }) => buffer?.type);
+    assert.equal(types, ['uniform', ...Array<string>(types.length - 2).fill('read-only-storage'), 'storage'], kernel);
+    assert.equal(layout.map(({ binding, visibility }) => [binding, visibility]), types.map((_, binding) => [binding, 4]), kernel);
+    assert.is(layout[0].buffer?.minBindingSize, Math.max(...job.map(({ offset }) => offset + 4)), kernel);
   }
 });
 
 test('names are records: kernel, pattern, rows and columns an invocation', () => {
-  for (const [name, { kernel, span, front, parts }] of Object.entries(variants)) {
+  for (const [name, { kernel, sizes: { SPAN: span }, front, parts }] of Object.entries(variants)) {
     const { op, pattern, rows, width } = parseKernel(name);
     assert.is(op, kernel);
     assert.is(parts.includes(`pattern/${pattern}`), pattern !== undefined);
@@ -78,13 +77,13 @@ test('no variant uses what a default device does not promise', ({ checks }) => {
 
 test('no two invocations meet in memory without a barrier between', ({ checks }) => {
   for (const name of ['f32_dense_spmm_2x1', 'f32_csr_spmm_2x8', 'f32_bsr_spmm_2x1', 'f32_nm_spmm_2x4', 'f32_matmul_1x1']) {
-    checks.checkRaces(named(checks, name), codeOf(checks, name), [...job]);
+    checks.checkRaces(named(checks, name), codeOf(checks, name), [...bindings.spmm.job]);
   }
 });
 
 test('a missing barrier is found, each of the two', ({ checks }) => {
   const name = 'f32_matmul_1x1', barrier = 'workgroupBarrier();';
-  const races = (code: string) => (): void => checks.checkRaces(named(checks, name), code, [...job]);
+  const races = (code: string) => (): void => checks.checkRaces(named(checks, name), code, [...bindings.matmul.job]);
   assert.throws(races(changed(checks, name, barrier, '')), /race/);
   const last = codeOf(checks, name).lastIndexOf(barrier), code = codeOf(checks, name);
   assert.throws(races(code.slice(0, last) + code.slice(last + barrier.length)), /race/);
@@ -105,7 +104,7 @@ test('a variant that binds otherwise than the rest of its kernel stops the build
   const reflected = [
     { ...names[0], ...checks.reflect('csr', codeOf(checks, names[0].name)) }, { ...names[1], ...checks.reflect('nm', code) },
   ];
-  assert.throws(() => checks.layoutsOf(reflected), /shader f32_nm_spmm_1x1: binds other than the rest of spmm/);
+  assert.throws(() => checks.bindingsOf(reflected), /shader f32_nm_spmm_1x1: binds other than the rest of spmm/);
 });
 
 test.run();

@@ -1,5 +1,5 @@
 import type { Guard } from './guard.ts';
-import { layouts, texts, variants } from './shaders.ts';
+import { bindings, texts, variants } from './shaders.ts';
 
 /** A shader ready to run, and the layout of what it binds: one a kernel, whatever the pattern and the sizes. */
 export interface Pipeline {
@@ -25,7 +25,7 @@ async function make(guard: Guard, name: string): Promise<Pipeline> {
   const { device } = guard, { kernel, front, parts } = variants[name], where = `webgpu ${name}`;
   const code = [front, ...parts.map((part) => texts[part])].join('\n');
   const { module, layout, pipelineLayout } = await guard.run(where, () => {
-    const layout = device.createBindGroupLayout({ label: kernel, entries: [...layouts[kernel]] });
+    const layout = device.createBindGroupLayout({ label: kernel, entries: [...bindings[kernel].layout] });
     const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
     return { layout, pipelineLayout, module: device.createShaderModule({ label: name, code }) };
   });

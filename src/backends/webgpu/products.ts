@@ -120,13 +120,13 @@ function taskOf(device: GPUDevice, held: Held, b: Float32Array | GPUBuffer, n: n
   checkSize(device, `${where}: B`, bBytes);
   checkSize(device, `${where}: C`, cBytes);
   checkB(b, bBytes, where);
-  const name = choose(held, n, options.kernel), { span, groupBlocks, groupColumns } = variants[name];
+  const name = choose(held, n, options.kernel), { groupBlocks, groupColumns } = groupOf(name);
   const groups = [Math.ceil(n / groupColumns), Math.ceil(blocks / groupBlocks)] as const;
   const most = device.limits.maxComputeWorkgroupsPerDimension;
   expect(Math.max(...groups) <= most, {
     kind: 'limit', where, needs: `at most ${most} workgroups each way`, got: groups.join(' × '), remedy: 'split the matrix',
   });
-  return { where, held, name, n, job: jobFor(held, n / span, min, max), bBytes, cBytes, groups };
+  return { where, held, name, n, job: jobFor(held, n / variants[name].sizes.SPAN, min, max), bBytes, cBytes, groups };
 }
 
 function checkB(b: Float32Array | GPUBuffer, bytes: number, where: string): void {
@@ -145,9 +145,15 @@ function choose({ pattern, packed }: Held, n: number, kernel: MultiplyOptions['k
     kind: 'argument', where: 'webgpu matmul', needs: 'a dense weight', got: pattern, remedy: 'take spmm',
   });
   const width = n % 4 ? 1 : n < WIDE ? 4 : 8, staged = `f32_matmul_${lanes}x${width}`;
-  const { groupBlocks, groupColumns } = variants[staged];
+  const { groupBlocks, groupColumns } = groupOf(staged);
   const fills = packed.blocks * 2 >= groupBlocks && n * 2 >= groupColumns;
   return pattern === 'dense' && (kernel ? kernel === 'matmul' : fills) ? staged : `f32_${pattern}_spmm_${lanes}x${width}`;
+}
+
+/** Blocks of rows, and columns, that one workgroup of a product computes. */
+function groupOf(name: string): { groupBlocks: number; groupColumns: number } {
+  const { GROUP_X, GROUP_Y, SPAN, SPANS } = variants[name].sizes;
+  return { groupBlocks: GROUP_Y, groupColumns: GROUP_X * SPANS * SPAN };
 }
 
 /** Columns of a workgroup whose invocations compute eight each. */

@@ -1,9 +1,10 @@
 import { expect, show } from '../../expect.ts';
 import { packedBytes, type Packed } from '../../formats/index.ts';
 import { patternOf } from '../../kernels.ts';
-import { sizeFor, storage, USAGE, write } from './buffers.ts';
+import { storage, USAGE, write } from './buffers.ts';
 import { checkSize, type Guard } from './guard.ts';
-import { job, variants } from './shaders.ts';
+import { jobBytes, writeJob } from './program.ts';
+import { variants } from './shaders.ts';
 
 /** A packed A[M×K] with its bias[M] on a device. */
 export interface Weight {
@@ -56,7 +57,7 @@ export async function hold(guard: Guard, packed: Packed, bias: Float32Array | un
   const buffers: GPUBuffer[] = [];
   try {
     await guard.run(where, () => {
-      buffers.push(device.createBuffer({ label: `${where} job`, size: jobBytes(), usage: USAGE.uniform | USAGE.copyDst }));
+      buffers.push(device.createBuffer({ label: `${where} job`, size: jobBytes('spmm'), usage: USAGE.uniform | USAGE.copyDst }));
       for (const [name, data] of Object.entries(arrays)) {
         const buffer = storage(device, `${where} ${name}`, data.byteLength);
         buffers.push(buffer);
@@ -67,25 +68,17 @@ export async function hold(guard: Guard, packed: Packed, bias: Float32Array | un
     for (const buffer of buffers) buffer.destroy();
     throw error;
   }
-  const bytes = packedBytes(packed) + arrays.bias.byteLength + jobBytes();
+  const bytes = packedBytes(packed) + arrays.bias.byteLength + jobBytes('spmm');
   return { packed: shape, pattern: patternOf(packed.format, packed.block), buffers, bytes };
-}
-
-/** Bytes of the job: its last field's end, in whole words. */
-function jobBytes(): number {
-  return sizeFor(Math.max(...job.map(({ offset }) => offset + 4)));
 }
 
 /** The record a shader reads its job from, for N = spans · span columns and results in [lo, hi]. */
 export function jobFor({ packed }: Held, spans: number, lo: number, hi: number): Uint32Array {
   const { rows, cols, layout, starts, blocks, blockRows, blockCols } = packed;
-  const numbers: Readonly<Record<string, number>> = {
+  const numbers = {
     rows, depth: cols, spans, k_block: layout.kBlock, parts: starts.length, blocks, block_rows: blockRows, block_cols: blockCols, lo, hi,
   };
-  const view = new DataView(new ArrayBuffer(jobBytes()));
-  for (const { name, offset, type } of job) {
-    if (type === 'f32') view.setFloat32(offset, numbers[name], true);
-    else view.setUint32(offset, numbers[name], true);
-  }
+  const view = new DataView(new ArrayBuffer(jobBytes('spmm')));
+  writeJob('spmm', numbers, view);
   return new Uint32Array(view.buffer);
 }
