@@ -118,7 +118,8 @@ export async function largestPipelines(): Promise<string[]> {
   const device = await newDevice(), made: string[] = [];
   for (const name of ['f32_matmul_8x8', 'f32_bsr_spmm_8x8']) {
     const { kernel, front, parts } = variants[name];
-    const layout = device.createPipelineLayout({ bindGroupLayouts: [device.createBindGroupLayout({ entries: [...bindings[kernel].layout] })] });
+    const bound = device.createBindGroupLayout({ entries: [...bindings[kernel].layout] });
+    const layout = device.createPipelineLayout({ bindGroupLayouts: [bound] });
     const module = device.createShaderModule({ code: [front, ...parts.map((part) => texts[part])].join('\n') });
     await device.createComputePipelineAsync({ layout, compute: { module, entryPoint: kernel } });
     made.push(name);
