@@ -1,15 +1,35 @@
-// The operands of a product C[M×N] = clamp(A[M×K]·B[K×N] + bias[M]), the same for every kernel and every pattern.
+// The operands of a product C[M×N] = clamp(A[M×K]·B[K×N] + bias[M] + residual[M×N]), the same for every kernel, pattern and input.
 // In front of this stand ROWS, SPAN, SPANS, GROUP_X, GROUP_Y, DEPTH and Span: SPAN consecutive columns, one f32 or a vec4f.
+// Layers have many such products: one for each image and, of grouped convolutions, each group of rows. Workgroups of the
+// product z = image · groups + group of the grid work on rows of that group alone.
 
 struct Job {
-  rows: u32,       // M
-  depth: u32,      // K
-  spans: u32,      // N / SPAN, the length of a row of B and C
-  k_block: u32,    // columns of A in a part; the last part may have fewer
+  rows: u32,         // M, of one group
+  depth: u32,        // K
+  spans: u32,        // N / SPAN
+  k_block: u32,      // columns of A in a part; the last part may have fewer
   parts: u32,
-  blocks: u32,     // blocks of rows in A
-  block_rows: u32, // rows in such a block, at most ROWS
-  block_cols: u32, // consecutive k that a stored position stands for
+  blocks: u32,       // blocks of rows in A, of all groups
+  group_blocks: u32, // and of one
+  groups: u32,
+  block_rows: u32,   // rows in such a block, at most ROWS
+  block_cols: u32,   // consecutive k that a stored position stands for
+  a_step: u32,       // values from one image to the next, 0 where all have the same A
+  b_step: u32,       // elements of b from one product to the next, from one k to the next (of an image: from one channel
+  b_row: u32,        // to the next) and from one span to the next
+  b_col: u32,
+  c_step: u32,       // and of c, from one row to the next
+  c_row: u32,
+  c_col: u32,
+  height: u32,       // of an image; what follows is about images too
+  width: u32,
+  out_width: u32,
+  stride_y: u32,
+  stride_x: u32,
+  top: u32,          // padding above and to the left
+  left: u32,
+  biased: u32,       // 1 where a bias is added
+  residual: u32,     // 1 where a residual is added, which lies as c does; 0 where not
   lo: f32,
   hi: f32,
 }
@@ -21,10 +41,13 @@ struct Job {
 @group(0) @binding(2) var<storage, read> col_idx: array<u32>;
 // row_ptr[parts · (blocks + 1)]: positions before each block of rows, counted anew in every part.
 @group(0) @binding(3) var<storage, read> row_ptr: array<u32>;
+// bias[groups · M]
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
-// b[K · spans] and c[M · spans].
-@group(0) @binding(5) var<storage, read> b: array<Span>;
-@group(0) @binding(6) var<storage, read_write> c: array<Span>;
+// b is at binding 5, declared by the input.
+@group(0) @binding(6) var<storage, read> residual: array<Span>;
+// taps[K]: where in an image each k is read: its channel, and how far down (16 bits) and to the right (low 16 bits).
+@group(0) @binding(7) var<storage, read> taps: array<vec2u>;
+@group(0) @binding(8) var<storage, read_write> c: array<Span>;
 
 const_assert ROWS >= 1u;
 const_assert SPAN == 1u || SPAN == 4u;

@@ -206,3 +206,5 @@ export async function together(): Promise<string> {
   const all = await Promise.all([1, 2, 3].map((n) => products.multiply(weight, new Float32Array(4 * n).fill(n), n)));
   return all.map((c) => Array.from(c).join(',')).join(' ');
 }
+
+export { runLayers } from './webgpu-layers.ts';

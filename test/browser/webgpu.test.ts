@@ -8,6 +8,8 @@ import { root } from '../root.ts';
 import { hasChromium, launchChromium } from './chromium.ts';
 import { serve, type Served } from './serve.ts';
 import type * as inPage from './webgpu-page.ts';
+import type { MatMul } from '../../src/backends/webgpu/layers.ts';
+import type { LayerCase, Walk } from './webgpu-layers.ts';
 import type { Case } from './webgpu-page.ts';
 
 const test = suite<{ page?: Page; browser?: Browser; served?: Served }>('webgpu');
@@ -90,6 +92,55 @@ test('every pattern gives the f64 product for awkward shapes, with default limit
       );
     }
   }
+});
+
+const plain = {
+  strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], batch: 1, group: 1,
+} as const;
+
+/** Convolutions of every kind: plain, padded on uneven sides, strided, dilated, grouped (rows that fill no block), batches, 1-D. */
+const windows: Readonly<Record<string, Required<LayerCase>['window']>> = {
+  '1x1': { ...plain, kernel: [1, 1], in: [4, 5], out: [4, 5], inputs: 8, filters: 9 },
+  '1x1 of 3 images': { ...plain, kernel: [1, 1], in: [3, 3], out: [3, 3], inputs: 4, filters: 5, batch: 3 },
+  '1x1 strided': { ...plain, kernel: [1, 1], strides: [2, 2], in: [5, 5], out: [3, 3], inputs: 8, filters: 6 },
+  '3x3 padded': { ...plain, kernel: [3, 3], pads: [1, 1, 1, 1], in: [6, 7], out: [6, 7], inputs: 4, filters: 10 },
+  '3x2 strided, uneven pads': {
+    ...plain, kernel: [3, 2], strides: [2, 3], pads: [0, 1, 2, 0], in: [7, 9], out: [4, 3], inputs: 4, filters: 3,
+  },
+  '3x3 dilated, 2 images': {
+    ...plain, kernel: [3, 3], dilations: [2, 3], pads: [2, 3, 2, 3], in: [5, 8], out: [5, 8], inputs: 4, filters: 7, batch: 2,
+  },
+  '3x3 in groups, 2 images': {
+    ...plain, kernel: [3, 3], pads: [1, 1, 1, 1], in: [5, 4], out: [5, 4], inputs: 12, filters: 9, batch: 2, group: 3,
+  },
+  '1x1 in groups': { ...plain, kernel: [1, 1], in: [2, 6], out: [2, 6], inputs: 8, filters: 10, group: 2 },
+  '1x5 of a line': { ...plain, kernel: [1, 5], pads: [0, 2, 0, 2], in: [1, 40], out: [1, 40], inputs: 4, filters: 4 },
+};
+
+const stored: readonly (Walk & { name: string })[] = walks.map(({ name, format, block, lanes }) => ({ name, format, block, lanes }));
+
+const layers: LayerCase[] = stored.flatMap((walk, i) => [
+  ...Object.entries(windows).map(([name, window], j): LayerCase => ({
+    ...walk, name: `${walk.name}, ${name}`, window, density: walk.format === 'dense' ? 1 : 0.5,
+    residual: (i + j) % 2 === 0, ...((i + j) % 3 === 0 && { min: 0, max: 1 }), ...(j % 4 === 3 && { kBlock: 12 }),
+  })),
+  ...[1, 5, 40].map((vectors): LayerCase => ({
+    ...walk, name: `${walk.name}, ${vectors} vectors`, linear: { m: 19, k: 28, vectors }, density: 0.5, residual: vectors === 5, min: -1,
+  })),
+]);
+
+const matmuls: readonly MatMul[] = [
+  { m: 9, k: 13, n: 8, images: 3 }, { m: 20, k: 7, n: 70, images: 2, transposed: true }, { m: 5, k: 16, n: 6, images: 2, sameA: true },
+  { m: 5, k: 16, n: 136, images: 3, sameB: true }, { m: 1, k: 33, n: 1 },
+];
+
+test('convolutions of every kind, linear layers and products of activations give the f64 sums, by every shader', async ({ page }) => {
+  if (!page) return;
+  const { outcomes, uncaptured } = await ask(page, 'runLayers', layers, matmuls);
+  const wrong = outcomes.filter(({ error }) => !(error <= 1e-5));
+  assert.is(wrong.length, 0, `\n  ${wrong.map(({ name, shader, error }) => `${name} by ${shader}: error ${error}`).join('\n  ')}\n`);
+  assert.equal(uncaptured, []);
+  assert.ok(outcomes.length >= layers.length + matmuls.length, `${outcomes.length} runs`);
 });
 
 test('the browser compiles every variant without a word', async ({ page }) => {

@@ -1,9 +1,8 @@
 import { expect, show } from '../../expect.ts';
-import { packedBytes, type Packed } from '../../formats/index.ts';
+import { pack, packedBytes, type Block, type Layout, type Matrix, type Packed } from '../../formats/index.ts';
 import { patternOf } from '../../kernels.ts';
-import { storage, USAGE, write } from './buffers.ts';
+import { storage, write } from './buffers.ts';
 import { checkSize, type Guard } from './guard.ts';
-import { jobBytes, writeJob } from './program.ts';
 import { variants } from './shaders.ts';
 
 /** A packed A[M×K] with its bias[M] on a device. */
@@ -19,13 +18,49 @@ export interface Weight {
   [Symbol.dispose](): void;
 }
 
-/** What the shaders read of a weight. */
-export interface Held {
-  readonly packed: Omit<Packed, 'values' | 'idx' | 'ptr'>;
+/** A[M×K] as the shaders read it. */
+export interface Factor {
+  readonly packed: Pick<Packed, 'rows' | 'cols' | 'layout' | 'starts' | 'blocks' | 'blockRows' | 'blockCols'>;
   readonly pattern: string;
-  /** In the order of the bindings: job, values, idx, ptr, bias. */
+  /** Groups of rows, each with its own columns of K, and the rows of one. */
+  readonly groups: number;
+  readonly rows: number;
+  /** In the order of the bindings after the job: values, idx, ptr, bias. */
+  readonly operands: readonly GPUBufferBinding[];
+  /** Whether there is a bias; something else is bound in its place where not. */
+  readonly biased: boolean;
+  /** Where each k is in an image (convolutions only). */
+  readonly taps?: GPUBuffer;
+}
+
+/** A weight on a device. */
+export interface Held extends Factor {
   readonly buffers: readonly GPUBuffer[];
   readonly bytes: number;
+}
+
+/** What goes with a packing. */
+export interface HoldOptions {
+  /** bias[groups · M] */
+  readonly bias?: Float32Array;
+  /** Groups of a grouped convolution that lie one below the other, as {@link packGroups} makes them; 1 where absent. */
+  readonly groups?: number;
+  /** Rows of one group; those of the packing shared out where absent. */
+  readonly rows?: number;
+  /** taps[2 · K] of a convolution (tapsOf). */
+  readonly taps?: Uint32Array;
+}
+
+/**
+ * Packs groups[groups · rows, cols], one below the other, so that every group begins with a block of rows of its own: rows of
+ * zeros fill its last block up.
+ */
+export function packGroups(format: string, matrix: Matrix, groups: number, layout: Layout, block?: Block): Packed {
+  const rows = matrix.rows / groups, step = format === 'dense' ? layout.lanes : block?.rows ?? 1, whole = Math.ceil(rows / step) * step;
+  if (groups === 1 || whole === rows) return pack(format, matrix, layout, block);
+  const values = new Float32Array(groups * whole * matrix.cols), size = rows * matrix.cols;
+  for (let g = 0; g < groups; g++) values.set(matrix.values.subarray(g * size, (g + 1) * size), g * whole * matrix.cols);
+  return pack(format, { rows: groups * whole, cols: matrix.cols, values }, layout, block);
 }
 
 /** @throws BurinError when no shader can walk this packing, or it does not fit the device. */
@@ -51,13 +86,12 @@ export function checkPacked(device: GPUDevice, packed: Packed, bias: Float32Arra
 }
 
 /** Puts a packing on the device. @throws BurinError when there is no room for it. */
-export async function hold(guard: Guard, packed: Packed, bias: Float32Array | undefined, where: string): Promise<Held> {
-  const { device } = guard, { values, idx, ptr, ...shape } = packed;
-  const arrays = { values, idx, ptr, bias: bias ?? new Float32Array(packed.rows) };
+export async function hold(guard: Guard, packed: Packed, options: HoldOptions, where: string): Promise<Held> {
+  const { device } = guard, { values, idx, ptr, ...shape } = packed, { groups = 1, rows = packed.rows / groups, taps } = options;
+  const { bias } = options, arrays = { values, idx, ptr, ...(bias && { bias }), ...(taps && { taps }) };
   const buffers: GPUBuffer[] = [];
   try {
     await guard.run(where, () => {
-      buffers.push(device.createBuffer({ label: `${where} job`, size: jobBytes('spmm'), usage: USAGE.uniform | USAGE.copyDst }));
       for (const [name, data] of Object.entries(arrays)) {
         const buffer = storage(device, `${where} ${name}`, data.byteLength);
         buffers.push(buffer);
@@ -65,20 +99,17 @@ export async function hold(guard: Guard, packed: Packed, bias: Float32Array | un
       }
     });
   } catch (error) {
-    for (const buffer of buffers) buffer.destroy();
+    release(buffers);
     throw error;
   }
-  const bytes = packedBytes(packed) + arrays.bias.byteLength + jobBytes('spmm');
-  return { packed: shape, pattern: patternOf(packed.format, packed.block), buffers, bytes };
+  const bytes = packedBytes(packed) + (bias?.byteLength ?? 0) + (taps?.byteLength ?? 0);
+  const operands = [...buffers.slice(0, 3), bias ? buffers[3] : buffers[0]].map((buffer): GPUBufferBinding => ({ buffer }));
+  return {
+    packed: shape, pattern: patternOf(packed.format, packed.block), groups, rows, operands, biased: bias !== undefined, buffers, bytes,
+    ...(taps && { taps: buffers.at(-1) }),
+  };
 }
 
-/** The record a shader reads its job from, for N = spans · span columns and results in [lo, hi]. */
-export function jobFor({ packed }: Held, spans: number, lo: number, hi: number): Uint32Array {
-  const { rows, cols, layout, starts, blocks, blockRows, blockCols } = packed;
-  const numbers = {
-    rows, depth: cols, spans, k_block: layout.kBlock, parts: starts.length, blocks, block_rows: blockRows, block_cols: blockCols, lo, hi,
-  };
-  const view = new DataView(new ArrayBuffer(jobBytes('spmm')));
-  writeJob('spmm', numbers, view);
-  return new Uint32Array(view.buffer);
+export function release(buffers: readonly GPUBuffer[]): void {
+  for (const buffer of buffers) buffer.destroy();
 }
