@@ -1,80 +1,104 @@
-// C[M×N] = clamp(A·B + bias + residual) for a dense A. A group computes GROUP_Y blocks of rows × GROUP_X · SPANS spans of columns and
-// stages DEPTH columns of A and rows of B at a time, so that each is read from memory once a group; an invocation keeps one
-// block of rows × SPANS spans, GROUP_X spans apart, in registers.
+// C[M×N] = clamp(A·B + bias + residual) for an A whose blocks of rows have their positions in common, as far as one workgroup
+// goes: a dense one, or blocks at least as tall as a workgroup's rows. A group computes TALL blocks of rows × WIDTH spans of
+// columns. It stages DEPTH stored k of A and the rows of B they meet at a time, so that each is read from memory once a group;
+// what is staged next is fetched while the group computes. An invocation keeps BLOCKS blocks of rows × SPANS spans in registers.
 
-// A block's staged weights, and one float more: blocks then begin in different banks of the workgroup's memory.
-const STRIDE = DEPTH * ROWS + 1u;
+const LANES = ROWS / LANE;
+const TALL = GROUP_Y * BLOCKS;
 const WIDTH = GROUP_X * SPANS;
 const THREADS = GROUP_X * GROUP_Y;
+const WEIGHTS = TALL * DEPTH * LANES;
+const PANEL = DEPTH * WIDTH;
+// What an invocation fetches of each.
+const MORE_WEIGHTS = (WEIGHTS + THREADS - 1u) / THREADS;
+const MORE_SPANS = PANEL / THREADS;
 
 // A device that promises only the defaults has 16 KB.
-const_assert 4u * GROUP_Y * STRIDE + 4u * SPAN * DEPTH * WIDTH <= 16384u;
+const_assert 8u * LANE * WEIGHTS + 8u * SPAN * PANEL <= 16384u;
+// An invocation fetches spans of one column: where in memory it lies is found once.
+const_assert THREADS % WIDTH == 0u && PANEL % THREADS == 0u;
+const_assert ROWS * BLOCKS * SPANS * SPAN <= 64u;
 
-var<workgroup> weights: array<f32, GROUP_Y * STRIDE>;
-var<workgroup> panel: array<Span, DEPTH * WIDTH>;
-
-// Columns [k, k + DEPTH) of A, of a part that begins at values[start] and has `columns` of them, from block `first` on; zeros past
-// the part's edge and from block `end` on.
-fn stage_weights(thread: u32, first: u32, end: u32, start: u32, k: u32, columns: u32) {
-  for (var i = thread; i < GROUP_Y * DEPTH * ROWS; i += THREADS) {
-    let y = i / (DEPTH * ROWS);
-    let w = i % (DEPTH * ROWS);
-    var value = 0.0;
-    if (first + y < end && k + w / ROWS < columns) {
-      value = values[start + ((first + y) * columns + k) * ROWS + w];
-    }
-    weights[y * STRIDE + w] = value;
-  }
-}
-
-// Rows [k, k + DEPTH) of B, those from `end` on as zeros: what follows a part's last row meets staged zeros of A.
-fn stage_panel(thread: u32, z: u32, first: u32, k: u32, end: u32) {
-  for (var i = thread; i < DEPTH * WIDTH; i += THREADS) {
-    let row = k + i / WIDTH;
-    let span = first + i % WIDTH;
-    var value = Span();
-    if (row < end && span < job.spans) {
-      value = fetch(place_of(z, span), source_of(row));
-    }
-    panel[i] = value;
-  }
-}
+// One half is computed from while the other is filled.
+var<workgroup> weights: array<Lane, 2u * WEIGHTS>;
+var<workgroup> panel: array<Span, 2u * PANEL>;
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let first = group.y * GROUP_Y;
-  let row = (first + local.y) * job.block_rows;
-  let first_block = (group.z % job.groups) * job.group_blocks;
-  let first_value = (group.z / job.groups) * job.a_step;
+  let first = group.y * TALL;
+  let own = first + local.y * BLOCKS;
+  let tall = min(TALL, job.group_blocks - first);
+  let stored_block = (group.z % job.groups) * job.group_blocks + first;
   let first_row = (group.z % job.groups) * job.rows;
-  let span = group.x * WIDTH;
-  var sums: array<Span, ROWS * SPANS>;
-  for (var r = 0u; r < ROWS; r++) {
-    for (var s = 0u; s < SPANS; s++) { sums[r * SPANS + s] = begin(first_row + min(row + r, job.rows - 1u)); }
+  let first_value = (group.z / job.groups) * job.a_step / LANE;
+  let mine = place_of(group.z, min(group.x * WIDTH + thread % WIDTH, job.spans - 1u));
+
+  var sums: array<Span, BLOCKS * ROWS * SPANS>;
+  for (var i = 0u; i < BLOCKS * ROWS; i++) {
+    let row = (own + i / ROWS) * job.block_rows + i % ROWS;
+    for (var s = 0u; s < SPANS; s++) { sums[i * SPANS + s] = begin(first_row + min(row, job.rows - 1u)); }
   }
-  for (var k0 = 0u; k0 < job.depth; k0 += job.k_block) {
-    let columns = min(job.k_block, job.depth - k0);
-    for (var k = 0u; k < columns; k += DEPTH) {
-      stage_weights(thread, first_block + first, first_block + job.group_blocks, first_value + k0 * job.blocks * ROWS, k, columns);
-      stage_panel(thread, group.z, span, k0 + k, k0 + columns);
-      workgroupBarrier();
-      for (var j = 0u; j < DEPTH; j++) {
-        for (var s = 0u; s < SPANS; s++) {
-          let x = panel[j * WIDTH + s * GROUP_X + local.x];
-          for (var r = 0u; r < ROWS; r++) { sums[r * SPANS + s] += weights[local.y * STRIDE + j * ROWS + r] * x; }
+
+  var side = 0u;
+  var start = 0u; // positions before this part
+  for (var part = 0u; part < job.parts; part++) {
+    let k0 = part * job.k_block;
+    let at = part * (job.blocks + 1u);
+    let range = bounds(at, stored_block, min(job.k_block, job.depth - k0));
+    let length = (range.y - range.x) * job.block_cols; // k stored for a block of rows
+    let value = first_value + (start + range.x) * job.block_cols * LANES;
+    var next_weights: array<Lane, MORE_WEIGHTS>;
+    var next_spans: array<Span, MORE_SPANS>;
+    // Nothing is computed in the first round, nothing that counts fetched in the last one.
+    for (var flat = 0u; flat < length + DEPTH; flat += DEPTH) {
+      if (flat > 0u) {
+        for (var i = 0u; i < MORE_WEIGHTS; i++) {
+          let to = thread + i * THREADS;
+          if (to < WEIGHTS) { weights[side * WEIGHTS + to] = next_weights[i]; }
         }
+        for (var i = 0u; i < MORE_SPANS; i++) { panel[side * PANEL + thread + i * THREADS] = next_spans[i]; }
       }
       workgroupBarrier();
-    }
-  }
-  for (var s = 0u; s < SPANS; s++) {
-    let last = span + s * GROUP_X + local.x;
-    if (last < job.spans) {
-      for (var r = 0u; r < ROWS; r++) {
-        if (r < job.block_rows && row + r < job.rows) {
-          let at = group.z * job.c_step + (row + r) * job.c_row + last * job.c_col;
-          c[at] = finish(sums[r * SPANS + s], at);
+      for (var i = 0u; i < MORE_WEIGHTS; i++) {
+        let y = (thread + i * THREADS) / (DEPTH * LANES);
+        let w = (thread + i * THREADS) % (DEPTH * LANES);
+        next_weights[i] = Lane();
+        if (y < tall && flat + w / LANES < length) { next_weights[i] = values[value + (y * length + flat) * LANES + w]; }
+      }
+      for (var i = 0u; i < MORE_SPANS; i++) {
+        let j = flat + (thread + i * THREADS) / WIDTH;
+        next_spans[i] = Span();
+        if (j < length) {
+          let k = k0 + stored_k(start + range.x, j);
+          // A block may reach past the last k.
+          if (k < job.depth) { next_spans[i] = fetch(mine, source_of(k)); }
         }
+      }
+      if (flat > 0u) {
+        for (var j = 0u; j < DEPTH; j++) {
+          var x: array<Span, SPANS>;
+          for (var s = 0u; s < SPANS; s++) { x[s] = panel[side * PANEL + j * WIDTH + s * GROUP_X + local.x]; }
+          for (var q = 0u; q < BLOCKS; q++) {
+            for (var v = 0u; v < LANES; v++) {
+              let lane = weights[side * WEIGHTS + ((local.y * BLOCKS + q) * DEPTH + j) * LANES + v];
+              for (var r = 0u; r < LANE; r++) {
+                for (var s = 0u; s < SPANS; s++) { sums[((q * LANES + v) * LANE + r) * SPANS + s] += weight_of(lane, r) * x[s]; }
+              }
+            }
+          }
+        }
+        side = 1u - side;
+      }
+    }
+    start += row_ptr[at + job.blocks];
+  }
+
+  for (var i = 0u; i < BLOCKS * ROWS; i++) {
+    let row = (own + i / ROWS) * job.block_rows + i % ROWS;
+    if (i % ROWS < job.block_rows && row < job.rows) {
+      for (var s = 0u; s < SPANS; s++) {
+        let span = group.x * WIDTH + s * GROUP_X + local.x;
+        if (span < job.spans) { store(group.z * job.c_step + row * job.c_row, span, sums[i * SPANS + s]); }
       }
     }
   }

@@ -3,14 +3,19 @@
 // pattern's to say and the same for every invocation of a block, so a weight and its index are read once for all of them; where
 // k lies in memory is the input's.
 
+const LANES = ROWS / LANE;
+// Sums that one invocation holds in registers.
+const_assert ROWS * SPANS * SPAN <= 64u;
+
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn spmm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let row_block = group.y * GROUP_Y + local.y;
-  if (row_block >= job.group_blocks) { return; }
   let row = row_block * job.block_rows;
+  // What fills a group's last block of the format up has no rows.
+  if (row_block >= job.group_blocks || row >= job.rows) { return; }
   let first_row = (group.z % job.groups) * job.rows + row;
   let stored_block = (group.z % job.groups) * job.group_blocks + row_block;
-  let first_value = (group.z / job.groups) * job.a_step;
+  let first_value = (group.z / job.groups) * job.a_step / LANE;
   let rows = min(job.block_rows, job.rows - row);
   let span = group.x * GROUP_X * SPANS + local.x;
   var sums: array<Span, ROWS * SPANS>;
@@ -28,14 +33,17 @@ fn spmm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     for (var i = range.x; i < range.y; i++) {
       let k = k0 + column(start + i, i - range.x);
       let columns = run(k);
-      var w = first_value + (start + i) * job.block_cols * ROWS;
+      var w = first_value + (start + i) * job.block_cols * LANES;
       for (var j = 0u; j < columns; j++) {
         let source = source_of(k + j);
         for (var s = 0u; s < SPANS; s++) {
           let x = fetch(places[s], source);
-          for (var r = 0u; r < ROWS; r++) { sums[r * SPANS + s] += values[w + r] * x; }
+          for (var v = 0u; v < LANES; v++) {
+            let lane = values[w + v];
+            for (var r = 0u; r < LANE; r++) { sums[(v * LANE + r) * SPANS + s] += weight_of(lane, r) * x; }
+          }
         }
-        w += ROWS;
+        w += LANES;
       }
     }
     start += row_ptr[at + job.blocks];
@@ -43,10 +51,7 @@ fn spmm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var s = 0u; s < SPANS; s++) {
     if (span + s * GROUP_X < job.spans) {
       for (var r = 0u; r < ROWS; r++) {
-        if (r < rows) {
-          let at = group.z * job.c_step + (row + r) * job.c_row + (span + s * GROUP_X) * job.c_col;
-          c[at] = finish(sums[r * SPANS + s], at);
-        }
+        if (r < rows) { store(group.z * job.c_step + (row + r) * job.c_row, span + s * GROUP_X, sums[r * SPANS + s]); }
       }
     }
   }

@@ -1,4 +1,4 @@
-// Between accumulator and memory: the bias a row starts from, the residual that is added and the bounds a sum ends in.
+// Between accumulator and memory: the bias a row starts from, and the bounds a sum ends in.
 
 // `row` counts over all groups.
 fn begin(row: u32) -> Span {
@@ -6,9 +6,6 @@ fn begin(row: u32) -> Span {
   return Span(bias[row]);
 }
 
-// `at` is where in c the sum goes.
-fn finish(sum: Span, at: u32) -> Span {
-  var whole = sum;
-  if (job.residual != 0u) { whole += residual[at]; }
-  return clamp(whole, Span(job.lo), Span(job.hi));
+fn finish(sum: Span) -> Span {
+  return clamp(sum, Span(job.lo), Span(job.hi));
 }

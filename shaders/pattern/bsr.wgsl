@@ -15,3 +15,8 @@ fn column(position: u32, nth: u32) -> u32 {
 fn run(k: u32) -> u32 {
   return min(job.block_cols, job.depth - k);
 }
+
+// k − k0 of the `nth` stored k of the block of rows whose positions begin at `first`.
+fn stored_k(first: u32, nth: u32) -> u32 {
+  return index_of(first + nth / job.block_cols) + nth % job.block_cols;
+}

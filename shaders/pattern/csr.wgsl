@@ -14,3 +14,8 @@ fn column(position: u32, nth: u32) -> u32 {
 fn run(k: u32) -> u32 {
   return 1u;
 }
+
+// k − k0 of the `nth` stored k of the block of rows whose positions begin at `first`.
+fn stored_k(first: u32, nth: u32) -> u32 {
+  return index_of(first + nth);
+}

@@ -8,6 +8,7 @@ import { root } from '../root.ts';
 import { hasChromium, launchChromium } from './chromium.ts';
 import { serve, type Served } from './serve.ts';
 import type * as inPage from './webgpu-page.ts';
+import { variants } from '../../src/backends/webgpu/shaders.ts';
 import type { MatMul } from '../../src/backends/webgpu/layers.ts';
 import type { LayerCase, Walk } from './webgpu-layers.ts';
 import type { Case } from './webgpu-page.ts';
@@ -54,6 +55,10 @@ const walks: readonly Pick<Case, 'name' | 'format' | 'block' | 'lanes'>[] = [
   { name: 'bsr 4x1', format: 'bsr', block: { rows: 4, cols: 1 }, lanes: 4 },
   { name: 'bsr 2x3', format: 'bsr', block: { rows: 2, cols: 3 }, lanes: 2 },
   { name: 'bsr 5x4', format: 'bsr', block: { rows: 5, cols: 4 }, lanes: 6 },
+  { name: 'bsr 16x1', format: 'bsr', block: { rows: 16, cols: 1 }, lanes: 4 },
+  { name: 'bsr 32x1', format: 'bsr', block: { rows: 32, cols: 1 }, lanes: 4 },
+  { name: 'bsr 16x16', format: 'bsr', block: { rows: 16, cols: 16 }, lanes: 4 },
+  { name: 'bsr 32x8', format: 'bsr', block: { rows: 32, cols: 8 }, lanes: 4 },
   { name: 'nm 2:4', format: 'nm', block: { rows: 1, cols: 1, keep: 2, of: 4 }, lanes: 1 },
 ];
 
@@ -75,21 +80,22 @@ const staged = [[70, 37, 72, 8], [19, 9, 133, 4], [3, 20, 6, 6], [18, 8, 132, 2]
   name: `staged ${lanes} lanes [${m}, ${k}] · [${k}, ${n}]`, format: 'dense', lanes, m, k, n, density: 1, kBlock: 17, bias: true,
   options: { kernel: 'matmul', min: -2 },
 }));
+const stagedBlocks = walks.filter(({ block }) => (block?.rows ?? 0) >= 16).map((walk): Case => ({
+  ...walk, name: `staged ${walk.name}`, m: 70, k: 50, n: 72, density: 0.5, kBlock: 32, bias: true, options: { kernel: 'matmul' },
+}));
 const unstaged: Case = { name: 'dense unstaged', format: 'dense', lanes: 8, m: 70, k: 37, n: 72, density: 1, options: { kernel: 'spmm' } };
 
 test('every pattern gives the f64 product for awkward shapes, with default limits', async ({ page }) => {
   if (!page) return;
-  const { outcomes, uncaptured, memory } = await ask(page, 'runCases', [...awkward, ...several, ...nothing, noDepth, ...staged, unstaged]);
+  const cases = [...awkward, ...several, ...nothing, noDepth, ...staged, ...stagedBlocks, unstaged];
+  const { outcomes, uncaptured, memory } = await ask(page, 'runCases', cases);
   const wrong = outcomes.filter(({ error }) => !(error <= 1e-5));
   assert.is(wrong.length, 0, `\n  ${wrong.map(({ name, kernel, error }) => `${name} by ${kernel}: error ${error}`).join('\n  ')}\n`);
   assert.equal(uncaptured, []);
   assert.is(memory, 0);
-  for (const part of ['dense_spmm', 'csr_spmm', 'bsr_spmm', 'nm_spmm', 'matmul']) {
-    for (const width of [1, 4, 8]) {
-      assert.ok(
-        outcomes.some(({ kernel }) => kernel.includes(part) && kernel.endsWith(`x${width}`)),
-        `${part} ${width} columns wide did not run`,
-      );
+  for (const part of ['dense', 'csr', 'bsr', 'nm']) {
+    for (const width of ['spmm_\\d+x1', 'spmm_\\d+x4', 'spmm_\\d+x8', ...(part === 'nm' ? [] : ['matmul_'])]) {
+      assert.ok(outcomes.some(({ kernel }) => new RegExp(`_${part}_${width}`).test(kernel)), `${part} ${width} did not run`);
     }
   }
 });
@@ -129,6 +135,9 @@ const layers: LayerCase[] = stored.flatMap((walk, i) => [
   })),
 ]);
 
+/** A shader's name without its sizes. */
+const kindOf = (name: string): string => name.replace(/_\d+(x|_).*$/, '');
+
 const matmuls: readonly MatMul[] = [
   { m: 9, k: 13, n: 8, images: 3 }, { m: 20, k: 7, n: 70, images: 2, transposed: true }, { m: 5, k: 16, n: 6, images: 2, sameA: true },
   { m: 5, k: 16, n: 136, images: 3, sameB: true }, { m: 1, k: 33, n: 1 },
@@ -141,6 +150,10 @@ test('convolutions of every kind, linear layers and products of activations give
   assert.is(wrong.length, 0, `\n  ${wrong.map(({ name, shader, error }) => `${name} by ${shader}: error ${error}`).join('\n  ')}\n`);
   assert.equal(uncaptured, []);
   assert.ok(outcomes.length >= layers.length + matmuls.length, `${outcomes.length} runs`);
+  // The staged and the walking shaders of every pattern and input.
+  const wanted = Object.keys(variants).map(kindOf).filter((kind) => !/_spmm$|nm_/.test(kind));
+  const ran = new Set(outcomes.map(({ shader }) => kindOf(shader)));
+  assert.equal([...new Set(wanted)].filter((kind) => !ran.has(kind)), []);
 });
 
 test('the browser compiles every variant without a word', async ({ page }) => {

@@ -57,24 +57,29 @@ test('layouts: a uniform job, operands read, the last one written, all for compu
   }
 });
 
-/** The entry point, and how B is read, by the operation in a name. */
-const operations: Readonly<Record<string, readonly [kernel: string, input: string]>> = {
-  spmm: ['spmm', 'input/matrix'], spmmt: ['spmm', 'input/matrix'], conv: ['spmm', 'input/image'],
-  matmul: ['matmul', 'input/matrix'], matmul_t: ['matmul', 'input/matrix'], matmul_conv: ['matmul', 'input/image'],
+/** How B is read, by the operation in a name. */
+const inputs: Readonly<Record<string, string>> = {
+  spmm: 'matrix', spmmt: 'matrix', conv: 'image', matmul: 'matrix', matmul_t: 'floats', matmul_conv: 'images',
 };
 
-/** The kernels of products; others have sizes of their own. */
-const trials = { spmm: 1, matmul: 1 };
-
-test('names are records: kernel, pattern, input, rows and columns an invocation', () => {
-  for (const [name, { kernel, sizes: { SPAN: span }, front, parts }] of Object.entries(variants)) {
-    if (!(kernel in trials)) continue;
+test('names of walking products are records: pattern, input, rows and columns an invocation', () => {
+  for (const [name, { sizes: { SPAN: span }, front, parts }] of Object.entries(variants).filter(([, { kernel }]) => kernel === 'spmm')) {
     const { op, pattern, rows, width } = parseKernel(name);
-    assert.equal([kernel, parts.find((part) => part.startsWith('input/'))], operations[op], name);
-    assert.is(parts.includes(`pattern/${pattern}`), pattern !== undefined);
+    for (const part of [`pattern/${pattern}`, `input/${inputs[op]}`]) assert.ok(parts.includes(part), `${name} without ${part}`);
     assert.match(front, `const ROWS = ${rows}u;`);
     assert.match(front, `const SPAN = ${span}u;\nconst SPANS = ${width / span}u;`);
     assert.match(front, `alias Span = ${span === 1 ? 'f32' : 'vec4f'};`);
+  }
+});
+
+test('names of staged products: pattern, input, rows of a packing, rows and columns of a workgroup', () => {
+  const all = Object.entries(variants).filter(([, { kernel }]) => kernel === 'matmul');
+  assert.ok(all.length > 0);
+  for (const [name, { sizes, parts }] of all) {
+    const [, pattern, op, lanes, rows, columns] = /^f32_([a-z]+)_(matmul[_a-z]*)_(\d+)_(\d+)x(\d+)$/.exec(name)!;
+    for (const part of [`pattern/${pattern}`, `input/${inputs[op]}`]) assert.ok(parts.includes(part), `${name} without ${part}`);
+    const { ROWS, BLOCKS, GROUP_X, GROUP_Y, SPAN, SPANS } = sizes;
+    assert.equal([Number(lanes), Number(rows), Number(columns)], [ROWS, ROWS * BLOCKS * GROUP_Y, GROUP_X * SPAN * SPANS], name);
   }
 });
 
@@ -86,26 +91,28 @@ test('no variant uses what a default device does not promise', ({ checks }) => {
 });
 
 test('no two invocations meet in memory without a barrier between', ({ checks }) => {
-  for (const name of ['f32_dense_spmm_2x1', 'f32_csr_conv_2x4', 'f32_bsr_spmmt_2x4', 'f32_nm_spmm_2x4', 'f32_matmul_1x1']) {
+  for (const name of ['f32_dense_spmm_2x1', 'f32_csr_conv_2x4', 'f32_bsr_spmmt_2x4', 'f32_nm_spmm_2x4', 'f32_bsr_matmul_4_32x64']) {
     checks.checkRaces(named(checks, name), codeOf(checks, name), [...bindings.spmm.job]);
   }
 });
 
-test('a missing barrier is found, each of the two', ({ checks }) => {
-  const name = 'f32_matmul_1x1', barrier = 'workgroupBarrier();';
-  const races = (code: string) => (): void => checks.checkRaces(named(checks, name), code, [...bindings.matmul.job]);
-  assert.throws(races(changed(checks, name, barrier, '')), /race/);
-  const last = codeOf(checks, name).lastIndexOf(barrier), code = codeOf(checks, name);
-  assert.throws(races(code.slice(0, last) + code.slice(last + barrier.length)), /race/);
+test('a missing barrier is found', ({ checks }) => {
+  const name = 'f32_dense_matmul_4_32x64', code = changed(checks, name, 'workgroupBarrier();', '');
+  assert.throws(() => checks.checkRaces(named(checks, name), code, [...bindings.matmul.job]), /race/);
+});
+
+test('two halves of workgroup memory that are one race', ({ checks }) => {
+  const name = 'f32_dense_matmul_4_32x64', code = changed(checks, name, 'side = 1u - side;', '');
+  assert.throws(() => checks.checkRaces(named(checks, name), code, [...bindings.matmul.job]), /race/);
 });
 
 test('a shader that does not parse, asserts what is not so, or has an override stops the build', ({ checks }) => {
-  const name = 'f32_matmul_8x8', reflect = (code: string) => (): unknown => checks.reflect(name, code);
-  assert.throws(reflect(changed(checks, name, 'fn matmul(', 'fn matmul((')), /shader f32_matmul_8x8: /);
+  const name = 'f32_dense_matmul_8_128x128', reflect = (code: string) => (): unknown => checks.reflect(name, code);
+  assert.throws(reflect(changed(checks, name, 'fn matmul(', 'fn matmul((')), /shader f32_dense_matmul_8_128x128: /);
   assert.throws(reflect(changed(checks, name, 'const DEPTH = 8u;', 'const DEPTH = 16u;')), /does not hold: .*16384/);
-  assert.throws(reflect(changed(checks, name, 'const ROWS = 8u;', 'const ROWS = 16u;')), /does not hold: ROWS \* SPANS \* SPAN <= 64/);
+  assert.throws(reflect(changed(checks, name, 'const ROWS = 8u;', 'const ROWS = 9u;')), /does not hold: ROWS % LANE == 0/);
   assert.throws(reflect(changed(checks, name, 'const GROUP_X = 16u;', 'const GROUP_X = 32u;')), /does not hold: GROUP_X \* GROUP_Y <= 256/);
-  assert.throws(reflect(changed(checks, name, 'const STRIDE', 'override STRIDE')), /shader f32_matmul_8x8: /);
+  assert.throws(reflect(changed(checks, name, 'const TALL', 'override TALL')), /shader f32_dense_matmul_8_128x128: /);
 });
 
 test('a variant that binds otherwise than the rest of its kernel stops the build', ({ checks }) => {

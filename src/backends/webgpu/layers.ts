@@ -1,7 +1,9 @@
 import { expect } from '../../expect.ts';
+import { candidates, tileOf } from './candidates.ts';
 import type { Dispatch } from './program.ts';
 import { productProblem, type Problem } from './problem.ts';
 import { variants } from './shaders.ts';
+import type { Variant } from './variant.ts';
 import type { Factor } from './weight.ts';
 
 /** What a product reads and writes; bindings must not overlap. */
@@ -18,55 +20,16 @@ export interface Bounds {
   readonly max?: number;
 }
 
-/** Columns of a workgroup whose invocations compute eight each. */
-const WIDE = 128;
-
-/** Spans of four take what lies in fours: neighbours in memory, and no row that begins between two spans. */
-function takesVectors({ columns, b, c, window }: Problem): boolean {
-  return !window && b.col === 1 && c.col === 1 && [columns, b.row, b.step, c.row, c.step].every((n) => n % 4 === 0);
-}
-
-/** How B is read, as names say it, and the columns of an invocation, best guess first. */
-function inputOf(problem: Problem): { op: string; widths: number[] } {
-  const { columns } = problem;
-  if (problem.window) return { op: 'conv', widths: columns > 16 ? [4, 1] : [1, 4] };
-  if (takesVectors(problem)) return { op: 'spmm', widths: columns < WIDE ? [4, 8, 1] : [8, 4, 1] };
-  return columns > 32 ? { op: 'spmmt', widths: [4] } : { op: 'spmm', widths: [1] };
-}
-
-const stagedName: Readonly<Record<string, string>> = { spmm: 'matmul', spmmt: 'matmul_t', conv: 'matmul_conv' };
-
-/** Names of the shaders that can run this, best guess first. */
-export function candidates({ pattern, packed }: Factor, problem: Problem): string[] {
-  const { op, widths } = inputOf(problem), lanes = packed.layout.lanes;
-  return widths.flatMap((width) => {
-    const walking = `f32_${pattern}_${op}_${lanes}x${width}`, staged = `f32_${stagedName[op]}_${lanes}x${width}`;
-    if (pattern !== 'dense') return [walking];
-    return fills(staged, packed.blocks, problem.columns) ? [staged, walking] : [walking, staged];
-  });
-}
-
-/** Whether a product fills half of a workgroup or more each way. */
-function fills(name: string, blocks: number, columns: number): boolean {
-  const { groupBlocks, groupColumns } = groupOf(name);
-  return blocks * 2 >= groupBlocks && columns * 2 >= groupColumns;
-}
-
-/** Blocks of rows, and columns, that one workgroup of a product computes. */
-export function groupOf(name: string): { groupBlocks: number; groupColumns: number } {
-  const { GROUP_X, GROUP_Y, SPAN, SPANS } = variants[name].sizes;
-  return { groupBlocks: GROUP_Y, groupColumns: GROUP_X * SPANS * SPAN };
-}
-
-/** The numbers of a product's job. Elements are spans where both operands are read in spans. */
+/** The numbers of a product's job. Elements of an operand are what its shader declares: spans or floats. */
 function jobOf(
-  { packed, groups, rows, biased }: Factor, { columns, a, b, c, window }: Problem, span: number,
+  { packed, groups, rows, biased }: Factor, { columns, a, b, c, window }: Problem, { sizes: { SPAN }, parts }: Variant,
   { min = -Infinity, max = Infinity, residual }: Bounds & Pick<Operands, 'residual'>,
 ): Dispatch['job'] {
+  const inB = parts.includes('input/matrix') ? SPAN : 1, inC = parts.includes('output/spans') ? SPAN : 1;
   const numbers = {
-    rows, depth: packed.cols, spans: columns / span, k_block: packed.layout.kBlock, parts: packed.starts.length,
+    rows, depth: packed.cols, columns, spans: Math.ceil(columns / SPAN), k_block: packed.layout.kBlock, parts: packed.starts.length,
     blocks: packed.blocks, group_blocks: packed.blocks / groups, groups, block_rows: packed.blockRows, block_cols: packed.blockCols,
-    a_step: a, b_step: b.step / span, b_row: b.row / span, b_col: b.col, c_step: c.step / span, c_row: c.row / span, c_col: c.col,
+    a_step: a, b_step: b.step / inB, b_row: b.row / inB, b_col: b.col, c_step: c.step / inC, c_row: c.row / inC, c_col: c.col,
     biased: Number(biased), residual: Number(residual !== undefined), lo: min, hi: max,
   };
   if (!window) return numbers;
@@ -83,9 +46,9 @@ export function productDispatch(
   device: GPUDevice, held: Factor, problem: Problem,
   { b, c, residual, shader = candidates(held, problem)[0], ...bounds }: Operands & Bounds & { shader?: string },
 ): Dispatch {
-  const { groupBlocks, groupColumns } = groupOf(shader), { images, columns } = problem;
-  const tall = Math.ceil(held.packed.blocks / held.groups / groupBlocks);
-  const groups = [Math.ceil(columns / groupColumns), tall, images * held.groups] as const;
+  const tile = tileOf(shader), { images, columns } = problem;
+  const tall = Math.ceil(held.packed.blocks / held.groups / tile.blocks);
+  const groups = [Math.ceil(columns / tile.columns), tall, images * held.groups] as const;
   const most = device.limits.maxComputeWorkgroupsPerDimension;
   expect(Math.max(...groups) <= most, {
     kind: 'limit', where: `webgpu ${shader}`, needs: `at most ${most} workgroups each way`, got: groups.join(' × '),
@@ -93,7 +56,7 @@ export function productDispatch(
   });
   // What is not read is bound to something that is not written.
   const [spare] = held.operands, taps = held.taps ? { buffer: held.taps } : spare;
-  const job = jobOf(held, problem, variants[shader].sizes.SPAN, { ...bounds, residual });
+  const job = jobOf(held, problem, variants[shader], { ...bounds, residual });
   return { shader, job, operands: [...held.operands, b, residual ?? spare, taps, c], groups };
 }
 
@@ -107,7 +70,7 @@ export function matmulDispatch(
 ): Dispatch {
   const layout = { lanes: 1, unit: 1, kBlock: Math.max(1, k) };
   const factor: Factor = {
-    packed: { rows: m, cols: k, layout, starts: k > 0 ? [0] : [], blocks: m, blockRows: 1, blockCols: 1 },
+    packed: { rows: m, cols: k, layout, starts: k > 0 ? [0] : [], blocks: m, block: { rows: 1, cols: 1 }, blockRows: 1, blockCols: 1 },
     pattern: 'dense', groups: 1, rows: m, operands: [a, a, a, a], biased: false,
   };
   const step = sameB ? 0 : k * n, b = transposed ? { step, row: 1, col: k } : { step, row: n, col: 1 };

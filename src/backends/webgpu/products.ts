@@ -1,8 +1,9 @@
-import { expect, show } from '../../expect.ts';
+import { expect, fail, show } from '../../expect.ts';
 import type { Packed } from '../../formats/index.ts';
 import { MAP_READ, storage, USAGE, write } from './buffers.ts';
 import { checkSize, guardOf, type Guard } from './guard.ts';
-import { candidates, productDispatch } from './layers.ts';
+import { candidates } from './candidates.ts';
+import { productDispatch } from './layers.ts';
 import { pipelinesOf, type Pipeline } from './pipelines.ts';
 import { productProblem } from './problem.ts';
 import { jobBytes, writeJob, type Dispatch } from './program.ts';
@@ -21,8 +22,8 @@ export interface MultiplyOptions {
   readonly min?: number;
   readonly max?: number;
   /**
-   * `matmul` stages operands in workgroup memory and takes only dense weights; `spmm` walks any format. Where absent, dense
-   * weights take `matmul` when the product fills half of a workgroup or more.
+   * `matmul` stages operands in workgroup memory and takes dense weights and blocks of 16 rows or more; `spmm` walks any format.
+   * Where absent, the best guess.
    */
   readonly kernel?: 'spmm' | 'matmul';
 }
@@ -139,10 +140,11 @@ function checkB(b: Float32Array | GPUBuffer, bytes: number, where: string): void
 
 /** The best guess, of the kernel that is asked for. */
 function choose(held: Held, n: number, kernel: MultiplyOptions['kernel']): string {
-  expect(kernel !== 'matmul' || held.pattern === 'dense', {
-    kind: 'argument', where: 'webgpu matmul', needs: 'a dense weight', got: held.pattern, remedy: 'take spmm',
+  const found = candidates(held, productProblem(held, n)).find((name) => !kernel || variants[name].kernel === kernel);
+  return found ?? fail({
+    kind: 'argument', where: `webgpu ${kernel}`, needs: 'a dense weight or blocks of 16 rows or more', remedy: 'take spmm',
+    got: `${held.format} ${held.packed.block.rows}x${held.packed.block.cols}`,
   });
-  return candidates(held, productProblem(held, n)).find((name) => !kernel || variants[name].kernel === kernel)!;
 }
 
 /** Queues the product of what lies in `b` into `c`. */

@@ -20,7 +20,7 @@ export interface Weight {
 
 /** A[M×K] as the shaders read it. */
 export interface Factor {
-  readonly packed: Pick<Packed, 'rows' | 'cols' | 'layout' | 'starts' | 'blocks' | 'blockRows' | 'blockCols'>;
+  readonly packed: Pick<Packed, 'rows' | 'cols' | 'block' | 'layout' | 'starts' | 'blocks' | 'blockRows' | 'blockCols'>;
   readonly pattern: string;
   /** Groups of rows, each with its own columns of K, and the rows of one. */
   readonly groups: number;
@@ -35,6 +35,7 @@ export interface Factor {
 
 /** A weight on a device. */
 export interface Held extends Factor {
+  readonly format: string;
   readonly buffers: readonly GPUBuffer[];
   readonly bytes: number;
 }
@@ -105,7 +106,8 @@ export async function hold(guard: Guard, packed: Packed, options: HoldOptions, w
   const bytes = packedBytes(packed) + (bias?.byteLength ?? 0) + (taps?.byteLength ?? 0);
   const operands = [...buffers.slice(0, 3), bias ? buffers[3] : buffers[0]].map((buffer): GPUBufferBinding => ({ buffer }));
   return {
-    packed: shape, pattern: patternOf(packed.format, packed.block), groups, rows, operands, biased: bias !== undefined, buffers, bytes,
+    packed: shape, format: packed.format, pattern: patternOf(packed.format, packed.block), groups, rows, operands,
+    biased: bias !== undefined, buffers, bytes,
     ...(taps && { taps: buffers.at(-1) }),
   };
 }

@@ -1,0 +1,77 @@
+import { variants } from './shaders.ts';
+import type { Problem } from './problem.ts';
+import type { Variant } from './variant.ts';
+import type { Factor } from './weight.ts';
+
+/** Columns of a workgroup whose invocations compute eight each. */
+const WIDE = 128;
+
+/** Spans of four take what lies in fours: neighbours in memory, and no row that begins between two spans. */
+function takesVectors({ columns, b, c, window }: Problem): boolean {
+  return !window && b.col === 1 && c.col === 1 && [columns, b.row, b.step, c.row, c.step].every((n) => n % 4 === 0);
+}
+
+/** How B is read, as names of walking and of staged shaders say it, and the columns of a walking invocation, best guess first. */
+function inputOf(problem: Problem): { walked: string; staged: string; widths: readonly number[] } {
+  const { columns } = problem;
+  if (problem.window) return { walked: 'conv', staged: 'matmul_conv', widths: columns > 16 ? [4, 1] : [1, 4] };
+  if (takesVectors(problem)) return { walked: 'spmm', staged: 'matmul', widths: columns < WIDE ? [4, 8, 1] : [8, 4, 1] };
+  // Elements apart: spmm takes one column at a time wherever it lies.
+  return { walked: columns > 32 ? 'spmmt' : 'spmm', staged: 'matmul_t', widths: columns > 32 ? [4] : [1] };
+}
+
+/** Rows and columns of C that a workgroup computes, those past the edges of a block included. */
+export function tileOf(name: string): { readonly blocks: number; readonly rows: number; readonly columns: number } {
+  const { ROWS = 1, BLOCKS = 1, GROUP_X = 1, GROUP_Y = 1, SPAN = 1, SPANS = 1 } = variants[name].sizes, blocks = GROUP_Y * BLOCKS;
+  return { blocks, rows: blocks * ROWS, columns: GROUP_X * SPANS * SPAN };
+}
+
+/** Whether the blocks of rows of a workgroup have their positions in common: dense ones, or those of one block of the format. */
+function sharesPositions({ pattern, packed, groups }: Factor, name: string): boolean {
+  const { blocks } = tileOf(name);
+  if (pattern === 'dense') return true;
+  const perBlock = packed.block.rows / packed.blockRows;
+  // A last block may have fewer rows, but another group must not begin inside it.
+  return perBlock % blocks === 0 && (groups === 1 || (packed.blocks / groups) % perBlock === 0);
+}
+
+const staged = Object.entries(variants).filter(([, { kernel }]) => kernel === 'matmul').map(([name, variant]) => ({ name, ...variant }));
+const hasPart = ({ parts }: Variant, part: string): boolean => parts.includes(part);
+
+/** Work of a staged product's workgroups relative to what is asked for: 1 where all tiles are full. */
+function waste(name: string, { packed, groups, rows }: Factor, { columns }: Problem): number {
+  const tile = tileOf(name), blocks = packed.blocks / groups;
+  const high = Math.ceil(blocks / tile.blocks) * tile.blocks * packed.blockRows, wide = Math.ceil(columns / tile.columns) * tile.columns;
+  return (high / rows) * (wide / columns);
+}
+
+/** Workgroups that keep most devices busy; below it smaller tiles are better although they read more. */
+const BUSY = 64;
+
+/** Smaller is better: work, more of it where tiles are small and read more, and where there are too few of them. */
+function costOf(name: string, factor: Factor, problem: Problem): number {
+  const tile = tileOf(name), { packed, groups } = factor;
+  const workgroups = Math.ceil(packed.blocks / groups / tile.blocks) * Math.ceil(problem.columns / tile.columns) * groups * problem.images;
+  const reads = 1 / tile.rows + 1 / tile.columns;
+  return waste(name, factor, problem) * (1 + 16 * reads) * Math.max(1, Math.sqrt(BUSY / workgroups));
+}
+
+/** Half-empty workgroups cost more than what staging saves. */
+const MOST_WASTE = 4;
+
+/**
+ * Names of the shaders that can run this, best guess first, so that a chooser can time them: staged products, which read what
+ * they multiply from workgroup memory, where the packing lets a workgroup's rows share their positions, then walking ones.
+ */
+export function candidates(factor: Factor, problem: Problem): string[] {
+  const { pattern, packed } = factor, { walked, staged: op, widths } = inputOf(problem), lanes = packed.layout.lanes;
+  const walking = widths.map((width) => `f32_${pattern}_${walked}_${lanes}x${width}`);
+  const prefix = `f32_${pattern}_${op}_${lanes}_`;
+  const fitting = staged
+    .filter((one) => one.name.startsWith(prefix) && hasPart(one, `pattern/${pattern}`) && sharesPositions(factor, one.name))
+    .map(({ name }) => ({ name, cost: costOf(name, factor, problem), waste: waste(name, factor, problem) }))
+    .sort((a, b) => a.cost - b.cost);
+  const good = fitting.filter((one) => one.waste <= MOST_WASTE).map(({ name }) => name);
+  const poor = fitting.filter((one) => one.waste > MOST_WASTE).map(({ name }) => name);
+  return [...good, ...walking, ...poor];
+}
