@@ -11,6 +11,7 @@ const benches = {
   threads: () => import('./threads.ts'),
   chooser: () => import('./chooser.ts'),
   pruning: () => import('./pruning.ts'),
+  webgpu: () => import('./webgpu.ts'),
   tables: () => import('./tables.ts'),
 } satisfies Record<string, () => Promise<unknown>>;
 

@@ -3,20 +3,16 @@
 // columns. It stages DEPTH stored k of A and the rows of B they meet at a time, so that each is read from memory once a group;
 // what is staged next is fetched while the group computes. An invocation keeps BLOCKS blocks of rows × SPANS spans in registers.
 
-const LANES = ROWS / LANE;
 const TALL = GROUP_Y * BLOCKS;
 const WIDTH = GROUP_X * SPANS;
 const THREADS = GROUP_X * GROUP_Y;
 const WEIGHTS = TALL * DEPTH * LANES;
 const PANEL = DEPTH * WIDTH;
-// What an invocation fetches of each.
-const MORE_WEIGHTS = (WEIGHTS + THREADS - 1u) / THREADS;
-const MORE_SPANS = PANEL / THREADS;
 
 // A device that promises only the defaults has 16 KB.
 const_assert 8u * LANE * WEIGHTS + 8u * SPAN * PANEL <= 16384u;
-// An invocation fetches spans of one column: where in memory it lies is found once.
-const_assert THREADS % WIDTH == 0u && PANEL % THREADS == 0u;
+// An invocation fetches MORE_WEIGHTS of the weights and MORE_SPANS spans, all of one column: where it lies is found once.
+const_assert MORE_WEIGHTS * THREADS >= WEIGHTS && MORE_SPANS * THREADS == PANEL && THREADS % WIDTH == 0u;
 const_assert ROWS * BLOCKS * SPANS * SPAN <= 64u;
 
 // One half is computed from while the other is filled.
@@ -34,9 +30,11 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) loc
   let mine = place_of(group.z, min(group.x * WIDTH + thread % WIDTH, job.spans - 1u));
 
   var sums: array<Span, BLOCKS * ROWS * SPANS>;
-  for (var i = 0u; i < BLOCKS * ROWS; i++) {
-    let row = (own + i / ROWS) * job.block_rows + i % ROWS;
-    for (var s = 0u; s < SPANS; s++) { sums[i * SPANS + s] = begin(first_row + min(row, job.rows - 1u)); }
+  for (var q = 0u; q < BLOCKS; q++) {
+    for (var r = 0u; r < ROWS; r++) {
+      let row = min((own + q) * job.block_rows + r, job.rows - 1u);
+      for (var s = 0u; s < SPANS; s++) { sums[(q * ROWS + r) * SPANS + s] = begin(first_row + row); }
+    }
   }
 
   var side = 0u;
@@ -80,9 +78,9 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) loc
           for (var s = 0u; s < SPANS; s++) { x[s] = panel[side * PANEL + j * WIDTH + s * GROUP_X + local.x]; }
           for (var q = 0u; q < BLOCKS; q++) {
             for (var v = 0u; v < LANES; v++) {
-              let lane = weights[side * WEIGHTS + ((local.y * BLOCKS + q) * DEPTH + j) * LANES + v];
+              let lane = rows_of(weights[side * WEIGHTS + ((local.y * BLOCKS + q) * DEPTH + j) * LANES + v]);
               for (var r = 0u; r < LANE; r++) {
-                for (var s = 0u; s < SPANS; s++) { sums[((q * LANES + v) * LANE + r) * SPANS + s] += weight_of(lane, r) * x[s]; }
+                for (var s = 0u; s < SPANS; s++) { sums[((q * LANES + v) * LANE + r) * SPANS + s] += lane[r] * x[s]; }
               }
             }
           }
@@ -93,12 +91,14 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) loc
     start += row_ptr[at + job.blocks];
   }
 
-  for (var i = 0u; i < BLOCKS * ROWS; i++) {
-    let row = (own + i / ROWS) * job.block_rows + i % ROWS;
-    if (i % ROWS < job.block_rows && row < job.rows) {
-      for (var s = 0u; s < SPANS; s++) {
-        let span = group.x * WIDTH + s * GROUP_X + local.x;
-        if (span < job.spans) { store(group.z * job.c_step + row * job.c_row, span, sums[i * SPANS + s]); }
+  for (var q = 0u; q < BLOCKS; q++) {
+    for (var r = 0u; r < ROWS; r++) {
+      let row = (own + q) * job.block_rows + r;
+      if (r < job.block_rows && row < job.rows) {
+        for (var s = 0u; s < SPANS; s++) {
+          let span = group.x * WIDTH + s * GROUP_X + local.x;
+          if (span < job.spans) { store(group.z * job.c_step + row * job.c_row, span, sums[(q * ROWS + r) * SPANS + s]); }
+        }
       }
     }
   }

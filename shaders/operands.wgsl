@@ -49,7 +49,7 @@ struct Job {
 @group(0) @binding(7) var<storage, read> taps: array<vec2u>;
 // residual and c are at 6 and 8, declared by the output.
 
-const_assert ROWS % LANE == 0u;
+const_assert ROWS == LANE * LANES;
 const_assert SPAN == 1u || SPAN == 4u;
 const_assert SPANS >= 1u;
 // A device that promises only the defaults runs 256 invocations in a group.

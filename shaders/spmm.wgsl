@@ -3,7 +3,6 @@
 // pattern's to say and the same for every invocation of a block, so a weight and its index are read once for all of them; where
 // k lies in memory is the input's.
 
-const LANES = ROWS / LANE;
 // Sums that one invocation holds in registers.
 const_assert ROWS * SPANS * SPAN <= 64u;
 
@@ -39,8 +38,8 @@ fn spmm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
         for (var s = 0u; s < SPANS; s++) {
           let x = fetch(places[s], source);
           for (var v = 0u; v < LANES; v++) {
-            let lane = values[w + v];
-            for (var r = 0u; r < LANE; r++) { sums[(v * LANE + r) * SPANS + s] += weight_of(lane, r) * x; }
+            let lane = rows_of(values[w + v]);
+            for (var r = 0u; r < LANE; r++) { sums[(v * LANE + r) * SPANS + s] += lane[r] * x; }
           }
         }
         w += LANES;

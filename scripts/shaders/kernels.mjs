@@ -1,8 +1,9 @@
 // The shaders there are: for each kernel its variants, and one small run in which a missing barrier would be seen.
 
 /** Rows a packing may hold at once, and how many of them are read at a time. */
-const laneParts = { 1: 'lane/1', 2: 'lane/2', 4: 'lane/4', 6: 'lane/2', 8: 'lane/4' };
-const lanes = Object.keys(laneParts).map(Number);
+const laneOf = { 1: 1, 2: 2, 4: 4, 6: 2, 8: 4 };
+const lanes = Object.keys(laneOf).map(Number);
+const rowSizes = (ROWS) => ({ ROWS, LANE: laneOf[ROWS], LANES: ROWS / laneOf[ROWS] });
 const patterns = ['dense', 'csr', 'bsr', 'nm'];
 
 /**
@@ -19,8 +20,8 @@ const walked = {
 const walking = patterns.flatMap((pattern) => Object.entries(walked).flatMap(([op, { input, widths }]) => lanes.flatMap((ROWS) =>
   Object.entries(widths).map(([width, { SPAN, SPANS }]) => ({
     name: `f32_${pattern}_${op}_${ROWS}x${width}`,
-    parts: [laneParts[ROWS], 'operands', `pattern/${pattern}`, `input/${input}`, 'epilogue/clamp', 'output/spans'],
-    sizes: { ROWS, SPAN, SPANS, GROUP_X: 16, GROUP_Y: 8 },
+    parts: [`lane/${laneOf[ROWS]}`, 'operands', `pattern/${pattern}`, `input/${input}`, 'epilogue/clamp', 'output/spans'],
+    sizes: { ...rowSizes(ROWS), SPAN, SPANS, GROUP_X: 16, GROUP_Y: 8 },
   })))));
 
 /** The same for staged products, whose columns are always taken in fours. */
@@ -46,8 +47,10 @@ const tiles = {
 
 /** A tile's sizes: 8 columns an invocation, 8 k at once. */
 function tileOf(text, ROWS) {
-  const [, tile, BLOCKS, GROUP_X, GROUP_Y] = /^(\S+) BLOCKS (\d+) (\d+)x(\d+)$/.exec(text);
-  return { tile, sizes: { ROWS, SPAN: 4, SPANS: 2, BLOCKS: +BLOCKS, GROUP_X: +GROUP_X, GROUP_Y: +GROUP_Y, DEPTH: 8 } };
+  const [, tile, ...numbers] = /^(\S+) BLOCKS (\d+) (\d+)x(\d+)$/.exec(text), [BLOCKS, GROUP_X, GROUP_Y] = numbers.map(Number);
+  const sizes = { ...rowSizes(ROWS), SPAN: 4, SPANS: 2, BLOCKS, GROUP_X, GROUP_Y, DEPTH: 8 };
+  const MORE_WEIGHTS = Math.ceil((BLOCKS * sizes.DEPTH * sizes.LANES) / GROUP_X), MORE_SPANS = (sizes.DEPTH * sizes.SPANS) / GROUP_Y;
+  return { tile, sizes: { ...sizes, MORE_WEIGHTS, MORE_SPANS } };
 }
 
 const staging = Object.entries(tiles).flatMap(([pattern, byLanes]) => Object.entries(staged).flatMap(([op, { input, output }]) =>
@@ -55,7 +58,7 @@ const staging = Object.entries(tiles).flatMap(([pattern, byLanes]) => Object.ent
     const { tile, sizes } = tileOf(text, Number(ROWS));
     return {
       name: `f32_${pattern}_${op}_${ROWS}_${tile}`, sizes,
-      parts: [laneParts[ROWS], 'operands', `pattern/${pattern}`, `input/${input}`, 'epilogue/clamp', `output/${output}`],
+      parts: [`lane/${laneOf[ROWS]}`, 'operands', `pattern/${pattern}`, `input/${input}`, 'epilogue/clamp', `output/${output}`],
     };
   }))));
 

@@ -1,5 +1,5 @@
 // Weights of one position are read row by row.
 alias Lane = f32;
-const LANE = 1u;
+alias Rows = array<f32, 1>;
 
-fn weight_of(lane: Lane, row: u32) -> f32 { return lane; }
+fn rows_of(lane: Lane) -> Rows { return Rows(lane); }

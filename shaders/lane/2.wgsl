@@ -1,5 +1,5 @@
 // Weights of one position are read two rows at a time.
 alias Lane = vec2f;
-const LANE = 2u;
+alias Rows = vec2f;
 
-fn weight_of(lane: Lane, row: u32) -> f32 { return lane[row]; }
+fn rows_of(lane: Lane) -> Rows { return lane; }

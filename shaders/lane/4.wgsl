@@ -1,5 +1,5 @@
 // Weights of one position are read four rows at a time.
 alias Lane = vec4f;
-const LANE = 4u;
+alias Rows = vec4f;
 
-fn weight_of(lane: Lane, row: u32) -> f32 { return lane[row]; }
+fn rows_of(lane: Lane) -> Rows { return lane; }

@@ -130,7 +130,7 @@ const layers: LayerCase[] = stored.flatMap((walk, i) => [
     ...walk, name: `${walk.name}, ${name}`, window, density: walk.format === 'dense' ? 1 : 0.5,
     residual: (i + j) % 2 === 0, ...((i + j) % 3 === 0 && { min: 0, max: 1 }), ...(j % 4 === 3 && { kBlock: 12 }),
   })),
-  ...[1, 5, 40].map((vectors): LayerCase => ({
+  ...[1, 5, 40, 33].map((vectors): LayerCase => ({
     ...walk, name: `${walk.name}, ${vectors} vectors`, linear: { m: 19, k: 28, vectors }, density: 0.5, residual: vectors === 5, min: -1,
   })),
 ]);
