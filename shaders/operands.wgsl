@@ -13,6 +13,7 @@ struct Job {
   blocks: u32,       // blocks of rows in A, of all groups
   group_blocks: u32, // and of one
   groups: u32,
+  order: u32,        // where in row_ptr the order of blocks begins, 0 where they come one after the other
   block_rows: u32,   // rows in such a block, at most ROWS
   block_cols: u32,   // consecutive k that a stored position stands for
   a_step: u32,       // values from one image to the next, 0 where all have the same A
@@ -40,7 +41,8 @@ struct Job {
 @group(0) @binding(1) var<storage, read> values: array<Lane>;
 // col_idx[positions]: k − k0, two of 16 bits in a word, the first one low.
 @group(0) @binding(2) var<storage, read> col_idx: array<u32>;
-// row_ptr[parts · (blocks + 1)]: positions before each block of rows, counted anew in every part.
+// row_ptr[parts · (blocks + 1)]: positions before each block of rows, counted anew in every part. Then, where blocks differ in
+// how much they store, order[blocks]: of each group the blocks with the most first, so that neighbours end together.
 @group(0) @binding(3) var<storage, read> row_ptr: array<u32>;
 // bias[groups · M]
 @group(0) @binding(4) var<storage, read> bias: array<f32>;

@@ -8,10 +8,13 @@ const_assert ROWS * SPANS * SPAN <= 64u;
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn spmm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let row_block = group.y * GROUP_Y + local.y;
+  if (group.y * GROUP_Y + local.y >= job.group_blocks) { return; }
+  let nth = group.y * GROUP_Y + local.y;
+  let listed = row_ptr[job.order + (group.z % job.groups) * job.group_blocks + nth];
+  let row_block = select(nth, listed, job.order != 0u);
   let row = row_block * job.block_rows;
   // What fills a group's last block of the format up has no rows.
-  if (row_block >= job.group_blocks || row >= job.rows) { return; }
+  if (row >= job.rows) { return; }
   let first_row = (group.z % job.groups) * job.rows + row;
   let stored_block = (group.z % job.groups) * job.group_blocks + row_block;
   let first_value = (group.z / job.groups) * job.a_step / LANE;

@@ -24,6 +24,15 @@ const walking = patterns.flatMap((pattern) => Object.entries(walked).flatMap(([o
     sizes: { ...rowSizes(ROWS), SPAN, SPANS, GROUP_X: 16, GROUP_Y: 8 },
   })))));
 
+/** Products of few columns, by the invocations that share a block of rows. */
+const along = { 16: 8, 64: 2 };
+const vectors = patterns.flatMap((pattern) => Object.entries({ spmv: 'matrix', spmv_conv: 'image' }).flatMap(([op, input]) =>
+  lanes.flatMap((ROWS) => Object.entries(along).map(([ALONG, GROUP_Y]) => ({
+    name: `f32_${pattern}_${op}_${ROWS}x${ALONG}`,
+    parts: [`lane/${laneOf[ROWS]}`, 'operands', `pattern/${pattern}`, `input/${input}`, 'epilogue/clamp', 'output/spans'],
+    sizes: { ...rowSizes(ROWS), SPAN: 1, SPANS: 1, GROUP_X: 1, GROUP_Y, ALONG: Number(ALONG) },
+  })))));
+
 /** The same for staged products, whose columns are always taken in fours. */
 const staged = {
   matmul: { input: 'matrix', output: 'spans' },
@@ -73,8 +82,9 @@ function smallProduct({ parts, sizes: { SPAN } }) {
   const perSpan = parts.includes('input/matrix') ? SPAN : 1, perOut = parts.includes('output/spans') ? SPAN : 1;
   return {
     job: {
-      rows, depth, columns, spans, k_block: kBlock, parts: 2, blocks: rows, group_blocks: rows, groups: 1, block_rows: 1, block_cols: 1,
-      a_step: 0, b_step: 0, b_row: columns / perSpan, b_col: 1, c_step: 0, c_row: columns / perOut, c_col: 1, biased: 1, residual: 1,
+      rows, depth, columns, spans, k_block: kBlock, parts: 2, blocks: rows, group_blocks: rows, groups: 1, order: 0, block_rows: 1,
+      block_cols: 1, a_step: 0, b_step: 0, b_row: columns / perSpan, b_col: 1, c_step: 0, c_row: columns / perOut, c_col: 1,
+      biased: 1, residual: 1,
       height: 1, width: columns, out_width: columns, stride_y: 1, stride_x: 1, top: 0, left: 1, lo: -1e30, hi: 1e30,
     },
     buffers: [
@@ -86,13 +96,15 @@ function smallProduct({ parts, sizes: { SPAN } }) {
 }
 
 /** One size of each is enough: more rows change how often a line runs, not who meets whom. The inputs differ only in what they read. */
-const someSizes = ({ name }) => /_spmm_2x8$|_csr_(conv|spmmt)_2x4$|_matmul(_t)?_4_32x64$|_conv_1_64x64$/.test(name);
+const someSizes = ({ name }) =>
+  /_spmm_2x8$|_(dense|csr)_spmv_2x16$|_csr_(conv|spmmt)_2x4$|_matmul(_t)?_4_32x64$|_conv_1_64x64$/.test(name);
 
 /**
  * By entry point. `variants`: a name, the files of its text besides its own (in front of it), and sizes, the `const`s in front of all;
  * `trial`: numbers of the job, buffers in the order of their bindings and groups of a run held against data races; `tried`: which variants.
  */
 export const kernels = {
+  spmv: { variants: vectors, trial: smallProduct, tried: someSizes },
   spmm: { variants: walking, trial: smallProduct, tried: someSizes },
   matmul: { variants: staging, trial: smallProduct, tried: someSizes },
 };

@@ -130,7 +130,7 @@ async function run(
 /** A software adapter compiles a staged shader for seconds: of its tiles, which differ in sizes alone, one of each pattern runs here. */
 const tried = (name: string): boolean => !name.includes('matmul') || /(dense|csr).*_32x64$|dense.*_1_64x64$|bsr.*_16x128$/.test(name);
 /** And it is slow: each case runs one of so many candidates, the next case the next ones. */
-const SHARE = 2;
+const SHARE = 3;
 
 /** Candidates' errors. Where the result is not written a NaN stays. */
 async function runLayer(guard: Guard, pipeline: ReturnType<typeof pipelinesOf>, one: LayerCase, turn: number): Promise<LayerOutcome[]> {
@@ -143,7 +143,7 @@ async function runLayer(guard: Guard, pipeline: ReturnType<typeof pipelinesOf>, 
   const [b, c, r] = [made.x, want, residual].map(({ length }, i) => storage(device, `${one.name} ${i}`, length * 4, USAGE.copySrc));
   write(device, b, made.x);
   write(device, r, residual);
-  for (const shader of candidates(held, problem).filter(tried).filter((_, i) => (i + turn) % SHARE === 0)) {
+  for (const shader of candidates(held, problem).filter(tried).filter((_, i, all) => i % SHARE === turn % Math.min(SHARE, all.length))) {
     write(device, c, new Float32Array(length).fill(NaN));
     const dispatch = productDispatch(device, held, problem, {
       b: { buffer: b }, c: { buffer: c }, ...(one.residual && { residual: { buffer: r } }), shader, min: one.min, max: one.max,

@@ -63,7 +63,7 @@ const walks: readonly Pick<Case, 'name' | 'format' | 'block' | 'lanes'>[] = [
 ];
 
 /** [M, K, N]: ones, primes, exact groups, tails of one; N:M takes K in fours. */
-const shapes = [[1, 1, 1], [7, 13, 5], [17, 31, 68], [9, 12, 132], [33, 16, 64]] as const;
+const shapes = [[1, 1, 1], [7, 13, 5], [17, 31, 68], [9, 12, 132], [33, 16, 64], [6, 8, 21]] as const;
 
 const awkward = walks.flatMap((walk) => shapes.map(([m, k, n], i): Case => ({
   ...walk, name: `${walk.name} [${m}, ${k}] · [${k}, ${n}]`, m, n, k: walk.block?.of ? Math.ceil(k / 4) * 4 : k,
@@ -119,11 +119,14 @@ const windows: Readonly<Record<string, Required<LayerCase>['window']>> = {
   '3x3 in groups, 2 images': {
     ...plain, kernel: [3, 3], pads: [1, 1, 1, 1], in: [5, 4], out: [5, 4], inputs: 12, filters: 9, batch: 2, group: 3,
   },
+  '3x4 of the whole image': { ...plain, kernel: [3, 4], in: [3, 4], out: [1, 1], inputs: 8, filters: 13 },
   '1x1 in groups': { ...plain, kernel: [1, 1], in: [2, 6], out: [2, 6], inputs: 8, filters: 10, group: 2 },
   '1x5 of a line': { ...plain, kernel: [1, 5], pads: [0, 2, 0, 2], in: [1, 40], out: [1, 40], inputs: 4, filters: 4 },
 };
 
-const stored: readonly (Walk & { name: string })[] = walks.map(({ name, format, block, lanes }) => ({ name, format, block, lanes }));
+/** One of each pattern and number of lanes. */
+const layerWalks = ['dense 1', 'dense 4', 'csr', 'bsr 4x1', 'bsr 2x3', 'bsr 32x1', 'bsr 16x16', 'nm 2:4'];
+const stored: readonly (Walk & { name: string })[] = walks.filter(({ name }) => layerWalks.includes(name));
 
 const layers: LayerCase[] = stored.flatMap((walk, i) => [
   ...Object.entries(windows).map(([name, window], j): LayerCase => ({

@@ -59,7 +59,8 @@ test('layouts: a uniform job, operands read, the last one written, all for compu
 
 /** How B is read, by the operation in a name. */
 const inputs: Readonly<Record<string, string>> = {
-  spmm: 'matrix', spmmt: 'matrix', conv: 'image', matmul: 'matrix', matmul_t: 'floats', matmul_conv: 'images',
+  spmv: 'matrix', spmv_conv: 'image', spmm: 'matrix', spmmt: 'matrix', conv: 'image',
+  matmul: 'matrix', matmul_t: 'floats', matmul_conv: 'images',
 };
 
 test('names of walking products are records: pattern, input, rows and columns an invocation', () => {
@@ -69,6 +70,16 @@ test('names of walking products are records: pattern, input, rows and columns an
     assert.match(front, `const ROWS = ${rows}u;`);
     assert.match(front, `const SPAN = ${span}u;\nconst SPANS = ${width / span}u;`);
     assert.match(front, `alias Span = ${span === 1 ? 'f32' : 'vec4f'};`);
+  }
+});
+
+test('names of products of few columns: pattern, input, rows of a packing, invocations along K', () => {
+  const all = Object.entries(variants).filter(([, { kernel }]) => kernel === 'spmv');
+  assert.ok(all.length > 0);
+  for (const [name, { sizes: { ROWS, ALONG }, parts }] of all) {
+    const [, pattern, op, lanes, along] = /^f32_([a-z]+)_(spmv[_a-z]*)_(\d+)x(\d+)$/.exec(name)!;
+    for (const part of [`pattern/${pattern}`, `input/${inputs[op]}`]) assert.ok(parts.includes(part), `${name} without ${part}`);
+    assert.equal([Number(lanes), Number(along)], [ROWS, ALONG], name);
   }
 });
 
@@ -99,6 +110,12 @@ test('no two invocations meet in memory without a barrier between', ({ checks })
 test('a missing barrier is found', ({ checks }) => {
   const name = 'f32_dense_matmul_4_32x64', code = changed(checks, name, 'workgroupBarrier();', '');
   assert.throws(() => checks.checkRaces(named(checks, name), code, [...bindings.matmul.job]), /race/);
+});
+
+test('a missing barrier of a sum of invocations is found', ({ checks }) => {
+  const name = 'f32_csr_spmv_2x16', code = codeOf(checks, name), last = code.lastIndexOf('workgroupBarrier();');
+  const without = code.slice(0, last) + code.slice(last).replace('workgroupBarrier();', '');
+  assert.throws(() => checks.checkRaces(named(checks, name), without, [...bindings.spmv.job]), /race/);
 });
 
 test('two halves of workgroup memory that are one race', ({ checks }) => {

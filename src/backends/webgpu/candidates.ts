@@ -12,12 +12,12 @@ function takesVectors({ columns, b, c, window }: Problem): boolean {
 }
 
 /** How B is read, as names of walking and of staged shaders say it, and the columns of a walking invocation, best guess first. */
-function inputOf(problem: Problem): { walked: string; staged: string; widths: readonly number[] } {
+function inputOf(problem: Problem): { walked: string; vector: string; staged: string; widths: readonly number[] } {
   const { columns } = problem;
-  if (problem.window) return { walked: 'conv', staged: 'matmul_conv', widths: columns > 16 ? [4, 1] : [1, 4] };
-  if (takesVectors(problem)) return { walked: 'spmm', staged: 'matmul', widths: columns < WIDE ? [4, 8, 1] : [8, 4, 1] };
+  if (problem.window) return { walked: 'conv', vector: 'spmv_conv', staged: 'matmul_conv', widths: columns > 16 ? [4, 1] : [1, 4] };
+  if (takesVectors(problem)) return { walked: 'spmm', vector: 'spmv', staged: 'matmul', widths: columns < WIDE ? [4, 8, 1] : [8, 4, 1] };
   // Elements apart: spmm takes one column at a time wherever it lies.
-  return { walked: columns > 32 ? 'spmmt' : 'spmm', staged: 'matmul_t', widths: columns > 32 ? [4] : [1] };
+  return { walked: columns > 32 ? 'spmmt' : 'spmm', vector: 'spmv', staged: 'matmul_t', widths: columns > 32 ? [4] : [1] };
 }
 
 /** Rows and columns of C that a workgroup computes, those past the edges of a block included. */
@@ -56,6 +56,11 @@ function costOf(name: string, factor: Factor, problem: Problem): number {
   return waste(name, factor, problem) * (1 + 16 * reads) * Math.max(1, Math.sqrt(BUSY / workgroups));
 }
 
+/** Columns that are better done one by one, with many invocations along K, than side by side. */
+const FEW = 8;
+/** Invocations that share a block of rows, best guess first: each should have some k to add. */
+const alongs = (depth: number): readonly number[] => (depth > 256 ? [64, 16] : [16, 64]);
+
 /** Half-empty workgroups cost more than what staging saves. */
 const MOST_WASTE = 4;
 
@@ -64,7 +69,7 @@ const MOST_WASTE = 4;
  * they multiply from workgroup memory, where the packing lets a workgroup's rows share their positions, then walking ones.
  */
 export function candidates(factor: Factor, problem: Problem): string[] {
-  const { pattern, packed } = factor, { walked, staged: op, widths } = inputOf(problem), lanes = packed.layout.lanes;
+  const { pattern, packed } = factor, { walked, vector, staged: op, widths } = inputOf(problem), lanes = packed.layout.lanes;
   const walking = widths.map((width) => `f32_${pattern}_${walked}_${lanes}x${width}`);
   const prefix = `f32_${pattern}_${op}_${lanes}_`;
   const fitting = staged
@@ -73,5 +78,6 @@ export function candidates(factor: Factor, problem: Problem): string[] {
     .sort((a, b) => a.cost - b.cost);
   const good = fitting.filter((one) => one.waste <= MOST_WASTE).map(({ name }) => name);
   const poor = fitting.filter((one) => one.waste > MOST_WASTE).map(({ name }) => name);
-  return [...good, ...walking, ...poor];
+  const few = problem.columns <= FEW ? alongs(packed.cols).map((along) => `f32_${pattern}_${vector}_${lanes}x${along}`) : [];
+  return [...few, ...good, ...walking, ...poor];
 }

@@ -22,13 +22,13 @@ export interface Bounds {
 
 /** The numbers of a product's job. Elements of an operand are what its shader declares: spans or floats. */
 function jobOf(
-  { packed, groups, rows, biased }: Factor, { columns, a, b, c, window }: Problem, { sizes: { SPAN }, parts }: Variant,
+  { packed, groups, rows, order, biased }: Factor, { columns, a, b, c, window }: Problem, { sizes: { SPAN }, parts }: Variant,
   { min = -Infinity, max = Infinity, residual }: Bounds & Pick<Operands, 'residual'>,
 ): Dispatch['job'] {
   const inB = parts.includes('input/matrix') ? SPAN : 1, inC = parts.includes('output/spans') ? SPAN : 1;
   const numbers = {
     rows, depth: packed.cols, columns, spans: Math.ceil(columns / SPAN), k_block: packed.layout.kBlock, parts: packed.starts.length,
-    blocks: packed.blocks, group_blocks: packed.blocks / groups, groups, block_rows: packed.blockRows, block_cols: packed.blockCols,
+    blocks: packed.blocks, group_blocks: packed.blocks / groups, groups, order, block_rows: packed.blockRows, block_cols: packed.blockCols,
     a_step: a, b_step: b.step / inB, b_row: b.row / inB, b_col: b.col, c_step: c.step / inC, c_row: c.row / inC, c_col: c.col,
     biased: Number(biased), residual: Number(residual !== undefined), lo: min, hi: max,
   };
@@ -71,7 +71,7 @@ export function matmulDispatch(
   const layout = { lanes: 1, unit: 1, kBlock: Math.max(1, k) };
   const factor: Factor = {
     packed: { rows: m, cols: k, layout, starts: k > 0 ? [0] : [], blocks: m, block: { rows: 1, cols: 1 }, blockRows: 1, blockCols: 1 },
-    pattern: 'dense', groups: 1, rows: m, operands: [a, a, a, a], biased: false,
+    pattern: 'dense', groups: 1, rows: m, operands: [a, a, a, a], order: 0, biased: false,
   };
   const step = sameB ? 0 : k * n, b = transposed ? { step, row: 1, col: k } : { step, row: n, col: 1 };
   return productDispatch(device, factor, { ...productProblem(factor, n, images), a: sameA ? 0 : m * k, b }, rest);

@@ -22,10 +22,10 @@ export interface MultiplyOptions {
   readonly min?: number;
   readonly max?: number;
   /**
-   * `matmul` stages operands in workgroup memory and takes dense weights and blocks of 16 rows or more; `spmm` walks any format.
-   * Where absent, the best guess.
+   * `matmul` stages operands in workgroup memory and takes dense weights and blocks of 16 rows or more; `spmm` walks
+   * any format, and so does `spmv`, made for few columns.   * Where absent, the best guess.
    */
-  readonly kernel?: 'spmm' | 'matmul';
+  readonly kernel?: 'spmm' | 'matmul' | 'spmv';
 }
 
 /** Products C[M×N] = clamp(A[M×K] · B[K×N] + bias[M]) on one device, all row-major f32. */

@@ -27,6 +27,8 @@ export interface Factor {
   readonly rows: number;
   /** In the order of the bindings after the job: values, idx, ptr, bias. */
   readonly operands: readonly GPUBufferBinding[];
+  /** Where among the pointers the order of blocks begins; 0 where there is none. */
+  readonly order: number;
   /** Whether there is a bias; something else is bound in its place where not. */
   readonly biased: boolean;
   /** Where each k is in an image (convolutions only). */
@@ -86,10 +88,38 @@ export function checkPacked(device: GPUDevice, packed: Packed, bias: Float32Arra
   }
 }
 
+/**
+ * Blocks of rows of each group in the order of what they store, the most first: rows that run side by side then end together, and
+ * no heavy one comes last (row swizzle, Gale et al., Sparse GPU Kernels for Deep Learning, 2020). None where all store as much.
+ */
+function orderOf({ ptr, blocks, starts }: Packed, groups: number): Uint32Array | undefined {
+  const counts = new Uint32Array(blocks), each = blocks / groups;
+  for (let part = 0; part < starts.length; part++) {
+    const at = part * (blocks + 1);
+    for (let i = 0; i < blocks; i++) counts[i] += ptr[at + i + 1] - ptr[at + i];
+  }
+  if (counts.every((count) => count === counts[0])) return undefined;
+  const order = new Uint32Array(blocks);
+  for (let first = 0; first < blocks; first += each) {
+    const own = order.subarray(first, first + each).map((_, i) => i);
+    order.set(own.sort((a, b) => counts[first + b] - counts[first + a] || a - b), first);
+  }
+  return order;
+}
+
+function joined(first: Uint32Array, second: Uint32Array): Uint32Array {
+  const both = new Uint32Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
 /** Puts a packing on the device. @throws BurinError when there is no room for it. */
 export async function hold(guard: Guard, packed: Packed, options: HoldOptions, where: string): Promise<Held> {
   const { device } = guard, { values, idx, ptr, ...shape } = packed, { groups = 1, rows = packed.rows / groups, taps } = options;
-  const { bias } = options, arrays = { values, idx, ptr, ...(bias && { bias }), ...(taps && { taps }) };
+  const { bias } = options, order = orderOf(packed, groups);
+  const pointers = order ? joined(ptr, order) : ptr;
+  const arrays = { values, idx, ptr: pointers, ...(bias && { bias }), ...(taps && { taps }) };
   const buffers: GPUBuffer[] = [];
   try {
     await guard.run(where, () => {
@@ -103,10 +133,11 @@ export async function hold(guard: Guard, packed: Packed, options: HoldOptions, w
     release(buffers);
     throw error;
   }
-  const bytes = packedBytes(packed) + (bias?.byteLength ?? 0) + (taps?.byteLength ?? 0);
+  const bytes = packedBytes(packed) + (order?.byteLength ?? 0) + (bias?.byteLength ?? 0) + (taps?.byteLength ?? 0);
   const operands = [...buffers.slice(0, 3), bias ? buffers[3] : buffers[0]].map((buffer): GPUBufferBinding => ({ buffer }));
   return {
     packed: shape, format: packed.format, pattern: patternOf(packed.format, packed.block), groups, rows, operands,
+    order: order ? ptr.length : 0,
     biased: bias !== undefined, buffers, bytes,
     ...(taps && { taps: buffers.at(-1) }),
   };
