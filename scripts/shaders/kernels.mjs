@@ -71,6 +71,19 @@ const staging = Object.entries(tiles).flatMap(([pattern, byLanes]) => Object.ent
     };
   }))));
 
+/** N:M by M / N: what is staged of a row, and of B, so that windows of up to DEPTH weights lie inside. */
+const windowDepths = { 2: { DEPTH: 8, PANEL_DEPTH: 16 }, 4: { DEPTH: 4, PANEL_DEPTH: 16 } };
+const windowTiles = { '64x64': { BLOCKS: 8, GROUP_X: 8, GROUP_Y: 8 }, '32x64': { BLOCKS: 4, GROUP_X: 8, GROUP_Y: 8 } };
+const windowed = Object.entries(staged).flatMap(([op, { input, output }]) => Object.entries(windowDepths).flatMap(([times, depths]) =>
+  Object.entries(windowTiles).map(([tile, group]) => ({
+    name: `f32_nm_${op.replace('matmul', 'windows')}_${times}_${tile}`,
+    parts: ['lane/1', 'operands', 'pattern/nm', `input/${input}`, 'epilogue/clamp', `output/${output}`],
+    sizes: {
+      ...rowSizes(1), SPAN: 4, SPANS: 2, ...group, ...depths,
+      MORE_WEIGHTS: (group.BLOCKS * depths.DEPTH) / group.GROUP_X, MORE_SPANS: (depths.PANEL_DEPTH * 2) / group.GROUP_Y,
+    },
+  }))));
+
 const floats = (length) => new Float32Array(length).fill(1);
 
 /**
@@ -97,7 +110,7 @@ function smallProduct({ parts, sizes: { SPAN } }) {
 
 /** One size of each is enough: more rows change how often a line runs, not who meets whom. The inputs differ only in what they read. */
 const someSizes = ({ name }) =>
-  /_spmm_2x8$|_(dense|csr)_spmv_2x16$|_csr_(conv|spmmt)_2x4$|_matmul(_t)?_4_32x64$|_conv_1_64x64$/.test(name);
+  /_spmm_2x8$|_windows_2_32x64$|_(dense|csr)_spmv_2x16$|_csr_(conv|spmmt)_2x4$|_matmul(_t)?_4_32x64$|_conv_1_64x64$/.test(name);
 
 /**
  * By entry point. `variants`: a name, the files of its text besides its own (in front of it), and sizes, the `const`s in front of all;
@@ -106,5 +119,6 @@ const someSizes = ({ name }) =>
 export const kernels = {
   spmv: { variants: vectors, trial: smallProduct, tried: someSizes },
   spmm: { variants: walking, trial: smallProduct, tried: someSizes },
+  windows: { variants: windowed, trial: smallProduct, tried: someSizes },
   matmul: { variants: staging, trial: smallProduct, tried: someSizes },
 };

@@ -128,7 +128,8 @@ async function run(
 }
 
 /** A software adapter compiles a staged shader for seconds: of its tiles, which differ in sizes alone, one of each pattern runs here. */
-const tried = (name: string): boolean => !name.includes('matmul') || /(dense|csr).*_32x64$|dense.*_1_64x64$|bsr.*_16x128$/.test(name);
+const tried = (name: string): boolean => !/matmul|windows/.test(name)
+  || /(dense|csr|nm).*_32x64$|dense.*_1_64x64$|bsr.*_16x128$/.test(name);
 /** And it is slow: each case runs one of so many candidates, the next case the next ones. */
 const SHARE = 3;
 

@@ -60,7 +60,7 @@ test('layouts: a uniform job, operands read, the last one written, all for compu
 /** How B is read, by the operation in a name. */
 const inputs: Readonly<Record<string, string>> = {
   spmv: 'matrix', spmv_conv: 'image', spmm: 'matrix', spmmt: 'matrix', conv: 'image',
-  matmul: 'matrix', matmul_t: 'floats', matmul_conv: 'images',
+  matmul: 'matrix', matmul_t: 'floats', matmul_conv: 'images', windows: 'matrix', windows_t: 'floats', windows_conv: 'images',
 };
 
 test('names of walking products are records: pattern, input, rows and columns an invocation', () => {
@@ -94,6 +94,17 @@ test('names of staged products: pattern, input, rows of a packing, rows and colu
   }
 });
 
+test('names of staged N:M products: input, M / N, rows and columns of a workgroup', () => {
+  const all = Object.entries(variants).filter(([, { kernel }]) => kernel === 'windows');
+  assert.ok(all.length > 0);
+  for (const [name, { sizes, parts }] of all) {
+    const [, op, times, rows, columns] = /^f32_nm_(windows[_a-z]*)_(\d+)_(\d+)x(\d+)$/.exec(name)!;
+    assert.ok(parts.includes(`input/${inputs[op]}`), name);
+    const { BLOCKS, GROUP_X, GROUP_Y, SPAN, SPANS, DEPTH, PANEL_DEPTH } = sizes;
+    assert.equal([Number(times) * DEPTH, Number(rows), Number(columns)], [PANEL_DEPTH, BLOCKS * GROUP_Y, GROUP_X * SPAN * SPANS], name);
+  }
+});
+
 test('no variant uses what a default device does not promise', ({ checks }) => {
   const parts = checks.readParts();
   for (const variant of checks.listVariants()) {
@@ -102,7 +113,8 @@ test('no variant uses what a default device does not promise', ({ checks }) => {
 });
 
 test('no two invocations meet in memory without a barrier between', ({ checks }) => {
-  for (const name of ['f32_dense_spmm_2x1', 'f32_csr_conv_2x4', 'f32_bsr_spmmt_2x4', 'f32_nm_spmm_2x4', 'f32_bsr_matmul_4_32x64']) {
+  const walking = ['f32_dense_spmm_2x1', 'f32_csr_conv_2x4', 'f32_bsr_spmmt_2x4', 'f32_nm_spmm_2x4', 'f32_bsr_spmv_2x16'];
+  for (const name of [...walking, 'f32_bsr_matmul_4_32x64', 'f32_nm_windows_conv_4_32x64']) {
     checks.checkRaces(named(checks, name), codeOf(checks, name), [...bindings.spmm.job]);
   }
 });

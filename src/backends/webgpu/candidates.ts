@@ -1,6 +1,5 @@
 import { variants } from './shaders.ts';
 import type { Problem } from './problem.ts';
-import type { Variant } from './variant.ts';
 import type { Factor } from './weight.ts';
 
 /** Columns of a workgroup whose invocations compute eight each. */
@@ -35,8 +34,18 @@ function sharesPositions({ pattern, packed, groups }: Factor, name: string): boo
   return perBlock % blocks === 0 && (groups === 1 || (packed.blocks / groups) % perBlock === 0);
 }
 
-const staged = Object.entries(variants).filter(([, { kernel }]) => kernel === 'matmul').map(([name, variant]) => ({ name, ...variant }));
-const hasPart = ({ parts }: Variant, part: string): boolean => parts.includes(part);
+/** Whether windows of these weights lie whole in what a shader for N:M stages at a time. */
+function fitsWindows({ packed }: Factor, name: string): boolean {
+  const { keep = 0, of = 0 } = packed.block, { DEPTH, PANEL_DEPTH } = variants[name].sizes;
+  return keep > 0 && of * DEPTH === keep * PANEL_DEPTH && DEPTH % keep === 0;
+}
+
+/** Which of the staged shaders can run a factor, by their kernel. */
+const canStage: Readonly<Record<string, (factor: Factor, name: string) => boolean>> = { matmul: sharesPositions, windows: fitsWindows };
+
+const staged = Object.entries(variants).filter(([, { kernel }]) => kernel in canStage)
+  // Its name without sizes says what it walks and reads.
+  .map(([name, variant]) => ({ name, kind: name.replace(/(_\d+)+x\d+$/, ''), ...variant }));
 
 /** Work of a staged product's workgroups relative to what is asked for: 1 where all tiles are full. */
 function waste(name: string, { packed, groups, rows }: Factor, { columns }: Problem): number {
@@ -71,9 +80,10 @@ const MOST_WASTE = 4;
 export function candidates(factor: Factor, problem: Problem): string[] {
   const { pattern, packed } = factor, { walked, vector, staged: op, widths } = inputOf(problem), lanes = packed.layout.lanes;
   const walking = widths.map((width) => `f32_${pattern}_${walked}_${lanes}x${width}`);
-  const prefix = `f32_${pattern}_${op}_${lanes}_`;
+  const kinds = [`f32_${pattern}_${op}`, `f32_${pattern}_${op.replace('matmul', 'windows')}`];
   const fitting = staged
-    .filter((one) => one.name.startsWith(prefix) && hasPart(one, `pattern/${pattern}`) && sharesPositions(factor, one.name))
+    .filter(({ kind, sizes }) => kinds.includes(kind) && sizes.ROWS === lanes)
+    .filter(({ name, kernel }) => canStage[kernel](factor, name))
     .map(({ name }) => ({ name, cost: costOf(name, factor, problem), waste: waste(name, factor, problem) }))
     .sort((a, b) => a.cost - b.cost);
   const good = fitting.filter((one) => one.waste <= MOST_WASTE).map(({ name }) => name);
