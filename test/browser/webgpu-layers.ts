@@ -130,11 +130,20 @@ async function run(
 /** A software adapter compiles a staged shader for seconds: of its tiles, which differ in sizes alone, one of each pattern runs here. */
 const tried = (name: string): boolean => !/matmul|windows/.test(name)
   || /(dense|csr|nm).*_32x64$|dense.*_1_64x64$|bsr.*_16x128$/.test(name);
-/** And it is slow: each case runs one of so many candidates, the next case the next ones. */
-const SHARE = 3;
+/** A shader's name without its sizes. */
+export const kindOf = (name: string): string => name.replace(/_\d+(x|_).*$/, '');
+
+/** And it is slow: a case runs the candidates of kinds that did not run yet, and one that did, another one each time. */
+function some(names: readonly string[], ran: Set<string>): string[] {
+  const fresh = names.filter((name, i) => !ran.has(kindOf(name)) && names.findIndex((other) => kindOf(other) === kindOf(name)) === i);
+  const more = names[ran.size % names.length];
+  for (const name of fresh) ran.add(kindOf(name));
+  ran.add(`${ran.size} cases`);
+  return [...new Set([...fresh, more])];
+}
 
 /** Candidates' errors. Where the result is not written a NaN stays. */
-async function runLayer(guard: Guard, pipeline: ReturnType<typeof pipelinesOf>, one: LayerCase, turn: number): Promise<LayerOutcome[]> {
+async function runLayer(guard: Guard, pipeline: ReturnType<typeof pipelinesOf>, one: LayerCase, ran: Set<string>): Promise<LayerOutcome[]> {
   const { device } = guard, made = operandsOf(one), random = randomFrom(3, 'bias'), length = made.sums.length;
   const bias = random.normals(new Float32Array(made.rows), 1), residual = random.normals(new Float32Array(length), 1);
   const taps = one.window && tapsOf(one.window);
@@ -144,7 +153,7 @@ async function runLayer(guard: Guard, pipeline: ReturnType<typeof pipelinesOf>, 
   const [b, c, r] = [made.x, want, residual].map(({ length }, i) => storage(device, `${one.name} ${i}`, length * 4, USAGE.copySrc));
   write(device, b, made.x);
   write(device, r, residual);
-  for (const shader of candidates(held, problem).filter(tried).filter((_, i, all) => i % SHARE === turn % Math.min(SHARE, all.length))) {
+  for (const shader of some(candidates(held, problem).filter(tried), ran)) {
     write(device, c, new Float32Array(length).fill(NaN));
     const dispatch = productDispatch(device, held, problem, {
       b: { buffer: b }, c: { buffer: c }, ...(one.residual && { residual: { buffer: r } }), shader, min: one.min, max: one.max,
@@ -185,7 +194,8 @@ export async function runLayers(
   const device = await adapter.requestDevice(), guard = guardOf(device), pipeline = pipelinesOf(guard), uncaptured: string[] = [];
   device.addEventListener('uncapturederror', ({ error }) => uncaptured.push(error.message));
   const outcomes: LayerOutcome[] = [];
-  for (const [i, one] of cases.entries()) outcomes.push(...await runLayer(guard, pipeline, one, i));
+  const ran = new Set<string>();
+  for (const one of cases) outcomes.push(...await runLayer(guard, pipeline, one, ran));
   for (const one of matmuls) outcomes.push(await runMatmul(guard, pipeline, one));
   device.destroy();
   return { outcomes, uncaptured };
