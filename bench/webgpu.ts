@@ -141,23 +141,27 @@ async function sample({ guard: { device }, timed }: Bench, program: Program, cou
   return Number(to - from) / 1e6;
 }
 
-/** Median time of one run: batches of about 20 ms, five of them. */
-async function timeOf(bench: Bench, program: Program): Promise<number> {
-  await sample(bench, program, 1);
-  const once = await sample(bench, program, 1), count = Math.max(1, Math.min(1000, Math.round(20 / Math.max(once, 1e-3))));
-  const times: number[] = [];
-  for (let i = 0; i < 5; i++) times.push((await sample(bench, program, count)) / count);
-  return times.sort((a, b) => a - b)[2];
+/** A shader on a case, ready to be timed. */
+interface Job {
+  readonly row: Omit<WebgpuRow, 'ms' | 'gflops' | 'ofIdentity' | 'ofDense'>;
+  /** 2 · kept weights · columns. */
+  readonly flops: number;
+  readonly program: Program;
+  /** Runs of a sample: about 20 ms. */
+  readonly count: number;
 }
 
-async function runWay(bench: Bench, shape: Shape, way: Way, density: number, only: RegExp): Promise<WebgpuRow[]> {
+interface Prepared { readonly jobs: readonly Job[]; readonly buffers: readonly GPUBuffer[] }
+
+/** Every shader of a case that gives the right sums. */
+async function prepare(bench: Bench, shape: Shape, way: Way, density: number, only: RegExp): Promise<Prepared> {
   const { guard, pipeline } = bench, { device } = guard, { m, k, n, window } = shape, name = `${shape.name}, ${way.name}`;
   const values = weights(shape, way, density), x = randomFrom(n, 'x').normals(new Float32Array(window ? (k / 9) * n : k * n), 1);
   const block = way.block?.of ? { ...way.block, keep: Math.round(way.block.of * density) } : way.block;
   const packed = pack(way.format, { rows: m, cols: k, values }, { lanes: way.lanes, unit: 1, kBlock: 65535 }, block);
   const held: Held = await hold(guard, packed, { taps: window && tapsOf(window) }, name);
   const problem: Problem = window ? convProblem(window) : productProblem(held, n), wanted = samples(shape, values, x);
-  const [b, c] = [x.byteLength, m * n * 4].map((bytes, i) => storage(device, `${name} ${i}`, bytes, USAGE.copySrc)), rows: WebgpuRow[] = [];
+  const [b, c] = [x.byteLength, m * n * 4].map((bytes, i) => storage(device, `${name} ${i}`, bytes, USAGE.copySrc)), jobs: Job[] = [];
   write(device, b, x);
   for (const shader of candidates(held, problem).filter((one) => only.test(one))) {
     const dispatch = productDispatch(device, held, problem, { b: { buffer: b }, c: { buffer: c }, shader });
@@ -166,34 +170,34 @@ async function runWay(bench: Bench, shape: Shape, way: Way, density: number, onl
     const got = new Float32Array(await download(device, c, m * n * 4));
     const maxError = Math.max(...wanted.map(({ at, sum }) => Math.abs(got[at] - sum) / (1 + Math.abs(sum))));
     if (!(maxError < 1e-4)) throw new Error(`${name} by ${shader}: error ${maxError}`);
-    const ms = await timeOf(bench, program);
-    program.dispose();
-    rows.push({ case: name, shader, density, ms, gflops: (2 * m * k * density * n) / ms / 1e6, maxError });
+    const once = await sample(bench, program, 1), count = Math.max(1, Math.min(1000, Math.round(20 / Math.max(once, 1e-3))));
+    jobs.push({ row: { case: name, shader, density, maxError }, flops: 2 * m * k * density * n, program, count });
   }
-  release([...held.buffers, b, c]);
-  return rows;
+  return { jobs, buffers: [...held.buffers, b, c] };
 }
 
-const best = (rows: readonly WebgpuRow[]): number => Math.max(...rows.map(({ gflops }) => gflops));
+/** Rounds over all jobs of a shape, so that a slow moment of the machine meets all alike; the fastest sample counts. */
+const ROUNDS = 9;
 
 async function runShape(bench: Bench, shape: Shape, chosen: readonly Way[], only: RegExp): Promise<WebgpuRow[]> {
-  let dense: number | undefined;
-  const all: WebgpuRow[] = [];
-  for (const way of chosen) {
-    const identity = new Map<string, number>();
-    for (const density of way.densities) {
-      const rows = await runWay(bench, shape, way, density, only);
-      if (way.format === 'dense') dense = Math.max(dense ?? 0, best(rows));
-      for (const row of rows) {
-        if (density === 1) identity.set(row.shader, row.gflops);
-        const full = identity.get(row.shader);
-        const whole = { ...row, ofIdentity: full && row.gflops / full, ofDense: dense && row.gflops / dense };
-        all.push(whole);
-        print(lineOf(whole));
-      }
-    }
+  const all: Prepared[] = [];
+  for (const way of chosen) for (const density of way.densities) all.push(await prepare(bench, shape, way, density, only));
+  const jobs = all.flatMap((one) => one.jobs), best = jobs.map(() => Infinity);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [i, { program, count }] of jobs.entries()) best[i] = Math.min(best[i], (await sample(bench, program, count)) / count);
   }
-  return all;
+  for (const { program } of jobs) program.dispose();
+  release(all.flatMap(({ buffers }) => buffers));
+  return compared(jobs.map(({ row, flops }, i) => ({ ...row, ms: best[i], gflops: flops / best[i] / 1e6 })));
+}
+
+/** With each row's shares of the identity run and of the best dense shader. */
+function compared(rows: readonly WebgpuRow[]): WebgpuRow[] {
+  const dense = Math.max(0, ...rows.filter(({ shader }) => shader.includes('_dense_')).map(({ gflops }) => gflops));
+  return rows.map((row) => {
+    const full = rows.find((one) => one.case === row.case && one.shader === row.shader && one.density === 1);
+    return { ...row, ...(full && { ofIdentity: row.gflops / full.gflops }), ...(dense && { ofDense: row.gflops / dense }) };
+  });
 }
 
 function lineOf({ case: name, shader, density, ms, gflops, ofIdentity, ofDense, maxError }: WebgpuRow): string {
@@ -223,7 +227,9 @@ say(`${adapter.info.vendor} ${adapter.info.architecture} ${adapter.info.descript
 const rows: WebgpuRow[] = [];
 for (const shape of shapes.filter(({ name }) => name.includes(options.shape ?? 'small'))) {
   const chosen = ways.filter(({ name, format }) => format === 'dense' || new RegExp(options.way ?? '').test(name));
-  rows.push(...await runShape(bench, shape, chosen, new RegExp(options.shader ?? '')));
+  const found = await runShape(bench, shape, chosen, new RegExp(options.shader ?? ''));
+  for (const row of found) print(lineOf(row));
+  rows.push(...found);
 }
 if (options.json) print(JSON.stringify(rows, null, 1));
 device.destroy();
