@@ -49,7 +49,7 @@ const conv = (name: string, channels: number, size: number, kernel: number): Sha
 };
 
 const shapes: readonly Shape[] = [
-  { name: 'small 128x128x256', m: 128, k: 128, n: 256 }, conv('small conv 3x3 32 at 16', 32, 16, 3),
+  { name: 'small 64x1024x128', m: 64, k: 1024, n: 128 }, conv('small conv 3x3 32 at 16', 32, 16, 3),
   { name: '256x256x3136', m: 256, k: 256, n: 3136 }, { name: '1024x1024x1024', m: 1024, k: 1024, n: 1024 },
   { name: '4096x4096x4096', m: 4096, k: 4096, n: 4096 }, { name: '1000x2048x1', m: 1000, k: 2048, n: 1 },
   conv('conv 3x3 64 at 56', 64, 56, 3), conv('conv 3x3 256 at 14', 256, 14, 3), conv('conv 3x3 512 at 7', 512, 7, 3),

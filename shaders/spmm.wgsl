@@ -32,9 +32,9 @@ fn spmm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     let k0 = part * job.k_block;
     let at = part * (job.blocks + 1u);
     let range = bounds(at, stored_block, min(job.k_block, job.depth - k0));
-    for (var i = range.x; i < range.y; i++) {
+    for (var i = range.x; i < range.y;) {
       let k = k0 + column(start + i, i - range.x);
-      let columns = run(k);
+      let columns = run(k, range.y - i);
       var w = first_value + (start + i) * job.block_cols * LANES;
       for (var j = 0u; j < columns; j++) {
         let source = source_of(k + j);
@@ -47,6 +47,7 @@ fn spmm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
         }
         w += LANES;
       }
+      i += positions(columns);
     }
     start += row_ptr[at + job.blocks];
   }

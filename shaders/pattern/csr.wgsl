@@ -10,8 +10,13 @@ fn column(position: u32, nth: u32) -> u32 {
   return index_of(position);
 }
 
-// How many consecutive k, from k on, the position stands for.
-fn run(k: u32) -> u32 {
+// How many consecutive k, from k on, are taken at once, where `rest` positions are left of the block of rows.
+fn run(k: u32, rest: u32) -> u32 {
+  return 1u;
+}
+
+// How many positions `count` consecutive k are.
+fn positions(count: u32) -> u32 {
   return 1u;
 }
 
