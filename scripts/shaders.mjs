@@ -70,7 +70,7 @@ export function checkRaces(variant, code, job) {
   const memory = new DataView(new ArrayBuffer(Math.ceil(Math.max(...job.map(({ offset }) => offset + 4)) / 16) * 16));
   for (const { name: field, offset, type } of job) {
     if (!(field in numbers)) throw new Stop(`shader ${name}: its trial says nothing of ${field}`);
-    memory[type === 'f32' ? 'setFloat32' : 'setUint32'](offset, numbers[field], true);
+    memory[type === 'f32' ? 'setFloat32' : type === 'i32' ? 'setInt32' : 'setUint32'](offset, numbers[field], true);
   }
   const { races, errors } = detectRaces(code.replace(/^const_assert .*$/gm, ''), kernel, groups, {
     0: Object.fromEntries([{ uniform: memory.buffer }, ...buffers].entries()),

@@ -1,4 +1,5 @@
 // The shaders there are: for each kernel its variants, and one small run in which a missing barrier would be seen.
+import { layers } from './layers.mjs';
 
 /** Rows a packing may hold at once, and how many of them are read at a time. */
 const laneOf = { 1: 1, 2: 2, 4: 4, 6: 2, 8: 4 };
@@ -121,4 +122,5 @@ export const kernels = {
   spmm: { variants: walking, trial: smallProduct, tried: someSizes },
   windows: { variants: windowed, trial: smallProduct, tried: someSizes },
   matmul: { variants: staging, trial: smallProduct, tried: someSizes },
+  ...layers,
 };
