@@ -1,7 +1,7 @@
 // Sums of sizes.
 
-fn step(sofar: f32, x: f32) -> f32 {
-  return sofar + abs(x);
+fn step(sofar: f32, value: f32) -> f32 {
+  return sofar + abs(value);
 }
 
 fn join(a: f32, b: f32) -> f32 {

@@ -1,7 +1,7 @@
 // Logarithms of sums of exponentials.
 
-fn step(sofar: f32, x: f32) -> f32 {
-  return sofar + exp(x);
+fn step(sofar: f32, value: f32) -> f32 {
+  return sofar + exp(value);
 }
 
 fn join(a: f32, b: f32) -> f32 {

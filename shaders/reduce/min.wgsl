@@ -1,7 +1,7 @@
 // Smallest.
 
-fn step(sofar: f32, x: f32) -> f32 {
-  return smaller(sofar, x);
+fn step(sofar: f32, value: f32) -> f32 {
+  return smaller(sofar, value);
 }
 
 fn join(a: f32, b: f32) -> f32 {

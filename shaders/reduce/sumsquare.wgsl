@@ -1,7 +1,7 @@
 // Sums of squares.
 
-fn step(sofar: f32, x: f32) -> f32 {
-  return sofar + x * x;
+fn step(sofar: f32, value: f32) -> f32 {
+  return sofar + value * value;
 }
 
 fn join(a: f32, b: f32) -> f32 {
