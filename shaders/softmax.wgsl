@@ -10,6 +10,6 @@ fn softmax(
   var most = x[first];
   for (var k = 1u; k < job.length; k++) { most = larger(most, x[first + k * job.inner]); }
   var sum = 0.0;
-  for (var k = 0u; k < job.length; k++) { sum += exp(x[first + k * job.inner] - most); }
+  for (var k = 0u; k < job.length; k++) { sum += exponential(x[first + k * job.inner] - most); }
   for (var k = 0u; k < job.length; k++) { y[first + k * job.inner] = finish(x[first + k * job.inner] - most, sum); }
 }

@@ -20,7 +20,7 @@ fn softmax_group(
   most = parts[0];
   workgroupBarrier();
   var sum = 0.0;
-  for (var k = thread; k < job.length; k += THREADS) { sum += exp(x[first + k * job.inner] - most); }
+  for (var k = thread; k < job.length; k += THREADS) { sum += exponential(x[first + k * job.inner] - most); }
   parts[thread] = sum;
   workgroupBarrier();
   for (var half = THREADS / 2u; half > 0u; half /= 2u) {

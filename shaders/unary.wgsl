@@ -16,5 +16,7 @@ fn unary(
 ) {
   let i = (group.y * groups.x + group.x) * THREADS + thread;
   if (i >= job.length) { return; }
-  y[i] = apply(x[i], job.p, job.q);
+  // No function here makes a number of NaN, whatever a driver's built-ins do.
+  let value = x[i];
+  y[i] = select(apply(value, job.p, job.q), value, is_nan(value));
 }

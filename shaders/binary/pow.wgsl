@@ -3,6 +3,7 @@
 
 fn apply(a: f32, b: f32) -> f32 {
   if (b == 0.0) { return 1.0; }
+  if (is_nan(a) || is_nan(b)) { return a + b; }
   if (a >= 0.0 || b != floor(b)) { return pow(a, b); }
   let size = pow(-a, b);
   return select(size, -size, fract(b * 0.5) != 0.0);

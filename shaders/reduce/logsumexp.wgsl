@@ -1,7 +1,7 @@
 // Logarithms of sums of exponentials.
 
 fn step(sofar: f32, value: f32) -> f32 {
-  return sofar + exp(value);
+  return sofar + exponential(value);
 }
 
 fn join(a: f32, b: f32) -> f32 {

@@ -1,5 +1,5 @@
 // Softmax: from x − max and Σ e^(x − max).
 
 fn finish(shifted: f32, sum: f32) -> f32 {
-  return exp(shifted) / sum;
+  return exponential(shifted) / sum;
 }
