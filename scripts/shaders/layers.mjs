@@ -133,6 +133,11 @@ export const layers = {
     trial: () => ({ job: image, buffers: [floats(96), floats(8), floats(2), floats(70), floats(70)], groups: [2, 1, 1] }),
     tried: all,
   },
+  scatter: {
+    variants: [{ name: 'f32_scatter', sizes: { THREADS }, parts: ['numbers', 'image'] }],
+    trial: () => ({ job: image, buffers: [floats(384), floats(2), floats(70)], groups: [2, 1, 1] }),
+    tried: all,
+  },
   resize: {
     variants: [1, 2, 4].map((TAPS) => ({ name: `f32_resize_${TAPS}`, sizes: { THREADS, TAPS }, parts: [] })),
     trial: ({ sizes: { TAPS } }) => ({

@@ -3,6 +3,7 @@ import { variants } from '../../../backends/webgpu/shaders.ts';
 import type { Guard } from '../../../backends/webgpu/guard.ts';
 import type { Typed } from '../../../graph/graph.ts';
 import type { Call as Operation } from '../../../graph/ops/op.ts';
+import type { Block, Matrix } from '../../../formats/index.ts';
 import { sizeOf, type DType, type Tensor } from '../../../tensor.ts';
 
 export type { Dispatch, Operation };
@@ -34,7 +35,33 @@ export interface Lowered {
   readonly kernel: string;
   /** Bytes of the buffers needed besides inputs and outputs. */
   readonly scratch?: readonly number[];
-  readonly build: (place: Place) => readonly Dispatch[] | Promise<readonly Dispatch[]>;
+  readonly build?: (place: Place) => readonly Dispatch[];
+  /** Ways to store the weight and run it, where there is one; the shader is then chosen among them instead of `build`. */
+  readonly weight?: Weighted;
+}
+
+/** How a weight may lie on the device. */
+export interface Storage {
+  readonly format: string;
+  readonly block: Block;
+  /** Rows that are stored together. */
+  readonly lanes: number;
+}
+
+/** A layer that multiplies with a weight. */
+export interface Weighted {
+  /** Of all groups, one below the other. */
+  readonly matrix: () => Matrix;
+  /** Columns of the product, of all images. */
+  readonly columns: number;
+  /** Puts the weight on the device and says how each shader that can walk it runs, best guess first. */
+  readonly ways: (place: Place, storage: Storage) => Promise<Ways>;
+}
+
+export interface Ways {
+  readonly shaders: readonly string[];
+  readonly dispatches: (shader: string) => readonly Dispatch[];
+  readonly dispose: () => void;
 }
 
 /** One row of the lowering table: undefined where no shader covers the case and the host runs it. */

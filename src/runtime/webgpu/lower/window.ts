@@ -38,9 +38,4 @@ export const lowerDepthwise: Lower = (query: Query, op) => {
 export const windows: Readonly<Record<string, Lower>> = {
   MaxPool: lowerPool(() => 'f32_max_pool', -Infinity),
   AveragePool: lowerPool((op) => (num(op, 'count_include_pad', 0) ? 'f32_padded_mean_pool' : 'f32_mean_pool'), 0),
-  Conv: (query, op) => {
-    if (op.inputs.some((arg) => arg && arg.type !== 'float32')) return undefined;
-    const { group, inputs } = convGeometry(op);
-    return group > 1 && group === inputs ? lowerDepthwise(query, op) : undefined;
-  },
 };
