@@ -1,4 +1,5 @@
-import { candidates, productDispatch } from '../../../backends/webgpu/layers.ts';
+import { candidates } from '../../../backends/webgpu/candidates.ts';
+import { productDispatch } from '../../../backends/webgpu/layers.ts';
 import { convProblem, linearProblem, productProblem, tapsOf, type Problem } from '../../../backends/webgpu/problem.ts';
 import { hold, packGroups, release, type Held, type HoldOptions } from '../../../backends/webgpu/weight.ts';
 import type { Matrix } from '../../../formats/index.ts';
