@@ -3,6 +3,7 @@ import { openGpu } from '../backends/webgpu/gpu.ts';
 import type { Optimized } from '../graph/passes/index.ts';
 import type { Tensor } from '../tensor.ts';
 import { compile, type LayerPlan, type PlanOptions } from './plan.ts';
+import { openAuto } from './auto.ts';
 import type { Told } from './environment.ts';
 import type { GpuTensor } from './webgpu/gpu-tensor.ts';
 import { compileForGpu } from './webgpu/plan.ts';
@@ -61,8 +62,10 @@ async function openWebGpu(options: BackendOptions): Promise<Engine> {
 }
 
 /** The engines, by the name execution providers have. */
-export const engines = {
+export const engines: Record<'wasm' | 'webgpu' | 'reference' | 'auto', (options: BackendOptions) => Promise<Engine>> = {
   wasm: (options: BackendOptions) => openBackend('wasm', options),
   webgpu: openWebGpu,
   reference: (options: BackendOptions) => openBackend('reference', options),
-} satisfies Record<string, (options: BackendOptions) => Promise<Engine>>;
+  /** Whichever of webgpu and wasm runs the network faster here. */
+  auto: (options: BackendOptions) => openAuto({ webgpu: () => openWebGpu(options), wasm: () => openBackend('wasm', options) }),
+};

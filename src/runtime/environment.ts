@@ -1,3 +1,12 @@
+/** Which engine an automatic choice took. */
+export interface Choice {
+  /** The execution provider. */
+  readonly chosen: string;
+  readonly why: string;
+  /** Ms of one run of the network, by provider; of those that were timed. */
+  readonly ms: Readonly<Record<string, number>>;
+}
+
 /** What a device tells of itself. */
 export interface Told {
   readonly threads: number;
@@ -6,6 +15,8 @@ export interface Told {
   readonly simd: 'relaxed' | 'plain' | 'none';
   /** What the adapter calls itself, where kernels run on a GPU. */
   readonly adapter?: string;
+  /** What `auto` chose, once the first plan was made. */
+  readonly choice?: Choice;
 }
 
 /** Where something was measured. */
@@ -23,9 +34,9 @@ interface NodeProcess {
 }
 
 /** What this process runs on, in a browser as far as it tells. */
-export function environment({ simd, threads, whyFewer, adapter }: Told): Environment {
+export function environment({ simd, threads, whyFewer, adapter, choice }: Told): Environment {
   const { process, navigator } = globalThis as { process?: NodeProcess; navigator?: { userAgent?: string; hardwareConcurrency?: number } };
-  const versions = process?.versions, told = { threads, simd, ...(whyFewer && { whyFewer }), ...(adapter && { adapter }) };
+  const versions = process?.versions, told = { threads, simd, ...(whyFewer && { whyFewer }), ...(adapter && { adapter }), ...(choice && { choice }) };
   if (versions?.node) {
     const cpu = process?.getBuiltinModule?.('node:os')?.cpus?.()[0]?.model.trim();
     return { runtime: `node ${versions.node}`, engine: `V8 ${versions.v8}`, cpu: cpu || 'unknown', ...told };

@@ -6,7 +6,10 @@ import { engines } from './engine.ts';
 import { tuneModes, type TuneMode, type TuneTable } from './tune.ts';
 
 export interface SessionOptions extends BackendOptions {
-  /** Devices in order of preference; the first that works is used. Default `['wasm', 'reference']`. */
+  /**
+   * Devices in order of preference; the first that works is used. Default `['wasm', 'reference']`. `auto` times webgpu against wasm on the
+   * network itself when the first plan is made, and keeps the faster; `environment().choice` says which, and why.
+   */
   readonly executionProviders?: readonly string[];
   /** Formats weights may be stored in; `['dense']` is the baseline. All where absent; a layer none of them fits stays dense. */
   readonly formats?: readonly string[];
