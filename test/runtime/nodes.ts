@@ -1,6 +1,5 @@
 import * as assert from 'uvu/assert';
-import { hasGpu } from '../webgpu/adapter.ts';
-import { openGpu } from '../../src/backends/webgpu/gpu.ts';
+import { defaultDevice, hasGpu } from '../webgpu/adapter.ts';
 import { backends, probe } from '../../src/backends/index.ts';
 import { evaluate, specialize } from '../../src/graph/evaluate.ts';
 import type { Attr, Graph } from '../../src/graph/graph.ts';
@@ -18,8 +17,8 @@ for (const name of Object.keys(backends) as (keyof typeof backends)[]) {
   }
 }
 
-/** One GPUDevice for all tests of a file: its pipelines are compiled once. */
-const gpu = hasGpu('the provider webgpu') ? await openGpu() : undefined;
+/** One GPUDevice, with default limits, for all tests of a file: its pipelines are compiled once. */
+const device = hasGpu('the provider webgpu') ? await defaultDevice() : undefined;
 
 /** Every device that starts, WebAssembly once for each of its binaries that this engine understands, WebGPU where it can be had. */
 export const devices: Readonly<Record<string, SessionOptions>> = Object.fromEntries([...starting.flatMap((name): [string, SessionOptions][] => {
@@ -27,7 +26,7 @@ export const devices: Readonly<Record<string, SessionOptions>> = Object.fromEntr
   return name === 'wasm'
     ? probe().map((simd) => [`wasm ${simd}`, { executionProviders, wasm: { simd } }])
     : [[name, { executionProviders }]];
-}), ...(gpu ? [['webgpu', { executionProviders: ['webgpu'], webgpu: { device: gpu.device } }] as [string, SessionOptions]] : [])]);
+}), ...(device ? [['webgpu', { executionProviders: ['webgpu'], webgpu: { device } }] as [string, SessionOptions]] : [])]);
 
 /** An input of a node: fed at run time, a constant of the graph, or absent. */
 export type Argument = Tensor | { readonly constant: Tensor } | undefined;

@@ -35,3 +35,18 @@ export function hasGpu(name: string): boolean {
   }
   return here;
 }
+
+/** A new device with the default limits and no feature, as an app may have one. */
+export async function defaultDevice(): Promise<GPUDevice> {
+  const { create } = await import('webgpu'), held = globalThis as { [key: symbol]: GPU };
+  // Held for good, and the same that sessions take for devices of their own.
+  const gpu = held[Symbol.for('burin.webgpu')] ??= create([]), adapter = await gpu.requestAdapter();
+  if (!adapter) throw new Error('no WebGPU adapter');
+  return adapter.requestDevice();
+}
+
+/** Makes a device say that a limit of its is lower. */
+export function lower(device: GPUDevice, limit: keyof GPUSupportedLimits, value: number): void {
+  const limits = new Proxy(device.limits, { get: (own, key) => (key === limit ? value : Reflect.get(own, key, own)) });
+  Object.defineProperty(device, 'limits', { value: limits });
+}

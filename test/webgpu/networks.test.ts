@@ -1,10 +1,9 @@
-import { hasGpu } from './adapter.ts';
+import { defaultDevice, hasGpu } from './adapter.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openGpu } from '../../src/backends/webgpu/gpu.ts';
 import { zooGraph } from '../../src/graph/zoo/index.ts';
 import { readModel } from '../../src/io/index.ts';
 import { prune, type PruneOptions } from '../../src/prune/index.ts';
@@ -16,7 +15,7 @@ import { noShared, shared } from '../shared.ts';
 
 // Whole networks on a GPU against the same networks in WebAssembly, and the ONNX conformance cases.
 
-const device = hasGpu('networks on WebGPU') ? (await openGpu()).device : undefined;
+const device = hasGpu('networks on WebGPU') ? await defaultDevice() : undefined;
 const onGpu: SessionOptions = { executionProviders: ['webgpu'], webgpu: { device }, tune: 'predict' };
 const inWasm: SessionOptions = { executionProviders: ['wasm'], tune: 'predict' };
 
