@@ -14,7 +14,7 @@ const HOPELESS = 4;
 
 type Opener = () => Promise<Engine>;
 
-interface Rival { readonly engine: Engine; plan?: EnginePlan; ms: number; failure?: string }
+interface Rival { engine: Engine; plan?: EnginePlan; ms: number; failure?: string }
 
 /**
  * The engine that runs this network fastest on this device: each that starts compiles the first plan and runs it on made-up inputs, reading
@@ -61,7 +61,7 @@ function engineOf(rivals: Rival[], reasons: readonly string[], clock: () => numb
     })),
     async recover(device) {
       if (chosen) chosen = await chosen.recover?.(device) ?? chosen;
-      else for (const [i, rival] of rivals.entries()) rivals[i] = { engine: await rival.engine.recover?.(device) ?? rival.engine, ms: Infinity };
+      else for (const rival of rivals) rival.engine = await rival.engine.recover?.(device) ?? rival.engine;
       return self;
     },
     dispose: () => { for (const engine of all()) engine.dispose(); },

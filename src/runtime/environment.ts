@@ -36,7 +36,9 @@ interface NodeProcess {
 /** What this process runs on, in a browser as far as it tells. */
 export function environment({ simd, threads, whyFewer, adapter, choice }: Told): Environment {
   const { process, navigator } = globalThis as { process?: NodeProcess; navigator?: { userAgent?: string; hardwareConcurrency?: number } };
-  const versions = process?.versions, told = { threads, simd, ...(whyFewer && { whyFewer }), ...(adapter && { adapter }), ...(choice && { choice }) };
+  const versions = process?.versions, told = {
+    threads, simd, ...(whyFewer && { whyFewer }), ...(adapter && { adapter }), ...(choice && { choice }),
+  };
   if (versions?.node) {
     const cpu = process?.getBuiltinModule?.('node:os')?.cpus?.()[0]?.model.trim();
     return { runtime: `node ${versions.node}`, engine: `V8 ${versions.v8}`, cpu: cpu || 'unknown', ...told };

@@ -213,7 +213,8 @@ export class SparseSession<T extends Tensor | GpuTensor = Tensor> {
         kind: 'argument', where: 'run', needs: `one of ${this.inputNames.join(', ')}`, got: `a feed '${name}'`,
       });
     }
-    return Object.fromEntries(this.inputMetadata.map((info) => [info.name, fitting(info, feeds[info.name], buffers ? undefined : provider)]));
+    const hostOnly = buffers ? undefined : provider;
+    return Object.fromEntries(this.inputMetadata.map((info) => [info.name, fitting(info, feeds[info.name], hostOnly)]));
   }
 }
 
@@ -227,7 +228,8 @@ function fitting(info: ValueInfo, feed: TensorLike | GpuTensorLike | undefined, 
   expect(feed, { kind: 'argument', where, needs: 'a tensor', got: 'nothing' });
   const onDevice = isGpuTensor(feed);
   expect(!onDevice || !hostOnly, {
-    kind: 'argument', where, needs: `data in memory for the provider ${hostOnly}`, got: 'a GPUBuffer', remedy: 'use the provider webgpu',
+    kind: 'argument', where, needs: `data in memory for the provider ${hostOnly}`, got: 'a GPUBuffer',
+    remedy: 'use the provider webgpu',
   });
   const tensor = onDevice ? feed : tensorFrom(feed, where);
   checkShape(tensor.dims, where);

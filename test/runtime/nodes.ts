@@ -21,12 +21,14 @@ for (const name of Object.keys(backends) as (keyof typeof backends)[]) {
 const device = hasGpu('the provider webgpu') ? await defaultDevice() : undefined;
 
 /** Every device that starts, WebAssembly once for each of its binaries that this engine understands, WebGPU where it can be had. */
-export const devices: Readonly<Record<string, SessionOptions>> = Object.fromEntries([...starting.flatMap((name): [string, SessionOptions][] => {
+const listed = starting.flatMap((name): [string, SessionOptions][] => {
   const executionProviders = [name];
   return name === 'wasm'
     ? probe().map((simd) => [`wasm ${simd}`, { executionProviders, wasm: { simd } }])
     : [[name, { executionProviders }]];
-}), ...(device ? [['webgpu', { executionProviders: ['webgpu'], webgpu: { device } }] as [string, SessionOptions]] : [])]);
+});
+if (device) listed.push(['webgpu', { executionProviders: ['webgpu'], webgpu: { device } }]);
+export const devices: Readonly<Record<string, SessionOptions>> = Object.fromEntries(listed);
 
 /** An input of a node: fed at run time, a constant of the graph, or absent. */
 export type Argument = Tensor | { readonly constant: Tensor } | undefined;

@@ -30,7 +30,8 @@ await startAgain();
 export function hasGpu(name: string): boolean {
   const here = kind === 'system' || (kind === 'swiftshader' && process.env[STARTED] !== undefined);
   if (!here) {
-    const why = kind === 'none' ? 'BURIN_GPU is none' : `the software adapter is for linux x64, not for ${process.platform} ${process.arch}`;
+    const elsewhere = `the software adapter is for linux x64, not for ${process.platform} ${process.arch}`;
+    const why = kind === 'none' ? 'BURIN_GPU is none' : elsewhere;
     console.warn(`SKIPPED: ${name} needs WebGPU: ${why}; BURIN_GPU=system takes the driver of the system`);
   }
   return here;

@@ -12,6 +12,8 @@ import { near, oneNode, oracle } from '../runtime/nodes.ts';
 
 const name = 'sessions on WebGPU';
 const here = hasGpu(name);
+/** For what neither loses it nor changes it: shaders are compiled once. */
+const common = here ? await defaultDevice() : undefined!;
 
 /** x → Conv 3x3 → Relu → ArgMax on the host beside it → Conv 1x1. */
 function network(): Graph {
@@ -96,7 +98,7 @@ if (here) {
   });
 
   test('inputs and outputs stay on the device where they are asked to', async () => {
-    const device = await defaultDevice(), feeds = image(5, 6), expected = oracle({ graph: network(), feeds });
+    const device = common, feeds = image(5, 6), expected = oracle({ graph: network(), feeds });
     const session = await SparseSession.create<GpuTensor>(network(), on(device, { preferredOutputLocation: { y: 'gpu-buffer' } }));
     const gpuBuffer = bufferOf(device, feeds.x.data as Float32Array);
     const { y, best } = await session.run({ x: { gpuBuffer, dims: feeds.x.dims, type: 'float32' } });
@@ -116,7 +118,6 @@ if (here) {
     const wasm = await SparseSession.create(network(), { tune: 'predict' });
     await refused(() => wasm.run({ x: { gpuBuffer, dims: [1, 4, 5, 6], type: 'float32' } }), 'argument', /GPUBuffer.*webgpu/);
     for (const one of [session, chained, wasm]) one.release();
-    device.destroy();
   });
 
   test('a hundred sessions leave no buffer behind, and running makes none', async () => {
@@ -140,7 +141,7 @@ if (here) {
   });
 
   test('five shapes keep four plans', async () => {
-    const device = await defaultDevice(), { alive } = watch(device), session = await open(device), counts: number[] = [];
+    const device = common, { alive } = watch(device), session = await open(device), counts: number[] = [];
     for (const size of [3, 4, 5, 6, 7, 8]) {
       agrees(await session.run(image(size, size)), image(size, size));
       counts.push(alive.size);
@@ -149,11 +150,10 @@ if (here) {
     assert.is(counts[4], counts[3]);
     session.release();
     assert.is(alive.size, 0);
-    device.destroy();
   });
 
   test('two sessions on one device, and runs asked for together, do not disturb each other', async () => {
-    const device = await defaultDevice(), [one, two] = [await open(device), await open(device)];
+    const device = common, [one, two] = [await open(device), await open(device)];
     const feeds = [image(4, 5, 1), image(5, 4, 2), image(4, 5, 3), image(4, 5, 4)];
     const results = await Promise.all(feeds.map((feed, i) => [one, two][i % 2].run(feed)));
     results.forEach((outputs, i) => agrees(outputs, feeds[i]));
@@ -161,7 +161,6 @@ if (here) {
     agrees(await two.run(feeds[0]), feeds[0]);
     two.release();
     assert.ok(await Promise.race([device.lost.then(() => false), Promise.resolve(true)]), 'the device of the caller is not destroyed');
-    device.destroy();
   });
 
   test('a lost device rejects what is under way and what comes, and recover goes on', async () => {
@@ -231,17 +230,16 @@ if (here) {
   });
 
   test('NaN passes through a network', async () => {
-    const device = await defaultDevice(), session = await open(device), feeds = image(6, 6);
+    const device = common, session = await open(device), feeds = image(6, 6);
     (feeds.x.data as Float32Array)[20] = NaN;
     const { y } = await session.run(feeds), expected = oracle({ graph: network(), feeds }).y;
     near(y, expected, 'y');
     assert.ok((y.data as Float32Array).some(Number.isNaN));
     session.release();
-    device.destroy();
   });
 
   test('what was measured serves the next plan, and the options are kept to', async () => {
-    const device = await defaultDevice(), feeds = image(8, 8), tuning = {};
+    const device = common, feeds = image(8, 8), tuning = {};
     const session = await open(device, { tune: 'measure', tuning }), layers = await session.prepare({ x: [1, 4, 8, 8] });
     agrees(await session.run(feeds), feeds);
     const convolutions = layers.filter(({ op }) => op === 'Conv');
@@ -252,7 +250,6 @@ if (here) {
     assert.equal(known.map(({ kernel, decided }) => [kernel, decided]), convolutions.map(({ kernel }) => [kernel, 'remembered']));
     session.release();
     again.release();
-    device.destroy();
   });
 
   test('auto measures WebAssembly against WebGPU and says what it took', async () => {

@@ -29,9 +29,12 @@ function stored(matrix: Matrix, format: string, block: Block): number {
   return countNonzero(matrix.values) / matrix.values.length / (fillOf(matrix, block) || 1);
 }
 
+/** Rows that dense weights are kept in: staged shaders have most of their tiles for four. */
+const DENSE_LANES = 4;
+
 /** A single column gives work to as many invocations as there are blocks of rows: they are single rows then. */
 function lanesFor(matrix: Matrix, format: string, block: Block, columns: number): number {
-  const rows = format === 'dense' ? (columns === 1 ? 1 : Math.min(matrix.rows, most)) : block.rows;
+  const rows = format === 'dense' ? (columns === 1 ? 1 : Math.min(matrix.rows, DENSE_LANES)) : block.rows;
   return laneCounts.find((lanes) => lanes >= rows) ?? most;
 }
 

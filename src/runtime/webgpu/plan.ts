@@ -101,7 +101,8 @@ function valuesOf(binding: GpuBinding, { graph }: PlanInput, layers: readonly La
 
 /** Makes every layer ready, choosing how weights are stored. */
 async function build(
-  binding: GpuBinding, layers: readonly Layer[], scratch: readonly GPUBuffer[][], { tune, memory, tuneBudgetMs, onProgress }: GpuPlanOptions,
+  binding: GpuBinding, layers: readonly Layer[], scratch: readonly GPUBuffer[][],
+  { tune, memory, tuneBudgetMs, onProgress }: GpuPlanOptions,
 ): Promise<Built[]> {
   const plain = await binding.gpu.guard.run('constants', () => layers.map(({ lowered }, i): Built => ({
     format: 'dense', kernel: lowered?.kernel ?? 'host', candidates: [], dispatches: lowered?.build?.(binding.placeWith(scratch[i])) ?? [],

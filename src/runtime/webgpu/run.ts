@@ -127,34 +127,48 @@ export class Run {
   }
 
   async #submit(reads: readonly string[]): Promise<void> {
-    const { gpu } = this.#binding, sizes = reads.map((name) => this.#binding.bytes(name)), total = sizes.reduce((sum, size) => sum + size, 0);
-    const [writes, steps] = [this.#writes, this.#steps];
+    const { guard } = this.#binding.gpu, sizes = reads.map((name) => this.#binding.bytes(name));
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    try {
+      const { staging, mapped } = await guard.run(this.#where, () => this.#encode(reads, sizes, total));
+      if (mapped) await guard.wait(this.#where, 'a result that can be read', mapped);
+      this.#receive(reads, sizes, staging?.getMappedRange(0, total));
+      staging?.unmap();
+    } catch (error) {
+      // What became of it nobody knows: the next run takes another.
+      this.#staging.buffer?.destroy();
+      this.#staging.buffer = undefined;
+      throw error;
+    }
+  }
+
+  /** Queues what was noted, and copies of `reads` into a buffer that is about to be mapped. */
+  #encode(reads: readonly string[], sizes: readonly number[], total: number): { staging?: GPUBuffer; mapped?: Promise<unknown> } {
+    const { device } = this.#binding.gpu, [writes, steps] = [this.#writes, this.#steps];
     [this.#writes, this.#steps] = [[], []];
-    const mapped = await gpu.guard.run(this.#where, () => {
-      for (const step of writes) step();
-      const encoder = gpu.device.createCommandEncoder({ label: this.#where }), staging = total ? this.#stagingFor(total) : undefined;
-      for (const step of steps) step(encoder);
-      let at = 0;
-      reads.forEach((name, i) => {
-        if (sizes[i]) encoder.copyBufferToBuffer(this.#binding.buffer(name)!, 0, staging!, at, sizes[i]);
-        at += sizes[i];
-      });
-      gpu.device.queue.submit([encoder.finish()]);
-      const pending = staging?.mapAsync(MAP_READ, 0, total);
-      // Where the device refuses the work, its scopes say why; that the buffer cannot be mapped then is no news.
-      pending?.catch(() => {});
-      return { staging, pending };
+    for (const step of writes) step();
+    const encoder = device.createCommandEncoder({ label: this.#where });
+    for (const step of steps) step(encoder);
+    const staging = total ? this.#stagingFor(total) : undefined;
+    let at = 0;
+    reads.forEach((name, i) => {
+      if (sizes[i]) encoder.copyBufferToBuffer(this.#binding.buffer(name)!, 0, staging!, at, sizes[i]);
+      at += sizes[i];
     });
-    const { staging, pending } = mapped;
-    if (pending) await gpu.guard.wait(this.#where, 'a result that can be read', pending);
-    const all = staging?.getMappedRange(0, total);
+    device.queue.submit([encoder.finish()]);
+    const mapped = staging?.mapAsync(MAP_READ, 0, total);
+    // Where the device refuses the work, its scopes say why; that the buffer cannot be mapped then is no news.
+    mapped?.catch(() => {});
+    return { staging, mapped };
+  }
+
+  #receive(reads: readonly string[], sizes: readonly number[], all: ArrayBuffer | undefined): void {
     let at = 0;
     reads.forEach((name, i) => {
       const { type, shape } = this.#binding.typed(name), bytes = all ? all.slice(at, at + sizes[i]) : new ArrayBuffer(0);
       this.#host.set(this.#binding.root(name), tensorOf(type, bytes, shape));
       at += sizes[i];
     });
-    staging?.unmap();
   }
 
   #stagingFor(bytes: number): GPUBuffer {

@@ -57,7 +57,8 @@ function joined(out: Shape, a: Shape, b: Shape) {
 
 /** y = a ∘ b over the shape `out`. */
 export function binaryDispatch(
-  place: Place, formula: string, [a, b]: readonly [Broadcast, Broadcast], { y, out, min, max }: Bounds & { y: GPUBufferBinding; out: Shape },
+  place: Place, formula: string, [a, b]: readonly [Broadcast, Broadcast],
+  { y, out, min, max }: Bounds & { y: GPUBufferBinding; out: Shape },
 ): Dispatch[] {
   const { rank, shape, strides } = joined(out, a.shape, b.shape)!, length = out.reduce((size, dim) => size * dim, 1);
   const job = {

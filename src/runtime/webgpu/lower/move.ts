@@ -51,7 +51,8 @@ const lowerConcat = lowerMoves((query, op) => {
   const { shape } = query.typed(op.node.outputs[0]), axis = axisOf(op, num(op, 'axis'), shape.length), strides = stridesOf(shape);
   let start = 0;
   return op.inputs.map((_, i) => {
-    const part = input(op, i).shape, move = { shape: part, from: i, to: 0, src: whole(part), dst: { offset: start * strides[axis], strides } };
+    const part = input(op, i).shape, dst = { offset: start * strides[axis], strides };
+    const move = { shape: part, from: i, to: 0, src: whole(part), dst };
     start += part[axis];
     return move;
   });
@@ -62,7 +63,8 @@ const lowerSplit = lowerMoves((query, op) => {
   let start = 0;
   return op.node.outputs.flatMap((name, to) => {
     if (!name) return [];
-    const part = query.typed(name).shape, move = { shape: part, from: 0, to, src: { offset: start * strides[axis], strides }, dst: whole(part) };
+    const part = query.typed(name).shape, src = { offset: start * strides[axis], strides };
+    const move = { shape: part, from: 0, to, src, dst: whole(part) };
     start += part[axis];
     return [move];
   });

@@ -28,9 +28,11 @@ const pick = (shape: Shape, axes: readonly number[]): number[] => axes.map((d) =
 const lowerFold = (row: Row, axesOf: (op: Operation) => readonly number[]): Lower => (query, op) => {
   const { shape, type } = input(op, 0), gone = [...axesOf(op)].sort((a, b) => a - b), shaders = shadersOf(row);
   if (type !== 'float32') return undefined;
-  const from = gone[0] ?? shape.length, to = (gone.at(-1) ?? shape.length - 1) + 1, kept = [...shape.keys()].filter((d) => !gone.includes(d));
+  const from = gone[0] ?? shape.length, to = (gone.at(-1) ?? shape.length - 1) + 1;
+  const kept = [...shape.keys()].filter((d) => !gone.includes(d));
   const apart = to - from !== gone.length, order = [...kept, ...gone], length = sizeOf(pick(shape, gone));
-  const moved = pick(shape, order), walks = [{ offset: 0, strides: pick(stridesOf(shape), order) }, { offset: 0, strides: stridesOf(moved) }] as const;
+  const moved = pick(shape, order), walk = (strides: readonly number[]) => ({ offset: 0, strides });
+  const walks = [walk(pick(stridesOf(shape), order)), walk(stridesOf(moved))] as const;
   if (apart && !copyDispatch(query, moved, walks, [])) return undefined;
   const inner = apart ? 1 : sizeOf(shape.slice(to));
   const job = { rows: sizeOf(pick(shape, kept)), length, inner, start: row.start, scale: row.mean ? 1 / length : 1 };
@@ -79,7 +81,8 @@ const lowerLayer: Lower = (_query, op) => {
 };
 
 const lowerInstance: Lower = (_query, op) => {
-  const { shape } = input(op, 0), rows = { rows: shape[0] * shape[1], length: sizeOf(shape.slice(2)), channels: shape[1], by_row: 1, by_item: 0 };
+  const { shape } = input(op, 0), [batch, channels] = shape;
+  const rows = { rows: batch * channels, length: sizeOf(shape.slice(2)), channels, by_row: 1, by_item: 0 };
   if (!op.inputs.every(isFloat)) return undefined;
   return {
     kernel: 'f32_normalize_rows',

@@ -31,7 +31,8 @@ const product = (op: Operation, { matrix, columns, held: options, problemOf, aft
   matrix, columns,
   async ways(place: Place, { format, block, lanes }: Storage): Promise<Ways> {
     const packed = packGroups(format, matrix(), options.groups ?? 1, { lanes, unit: 1, kBlock: PART }, block);
-    const held = await hold(place.guard, packed, options, `node '${op.node.name}'`), problem = problemOf(held), { inputs, outputs } = op.node;
+    const held = await hold(place.guard, packed, options, `node '${op.node.name}'`), problem = problemOf(held);
+    const { inputs, outputs } = op.node;
     const operands = after ? { b: place.value(inputs[0]), c: place.scratch[0] } : {
       b: place.value(inputs[0]), c: place.value(outputs[0]), ...(op.inputs[3] && { residual: place.value(inputs[3]) }), ...clampOf(op),
     };
@@ -89,7 +90,8 @@ const lowerConvTranspose: Lower = (query, op) => {
   const job = { length, ...windowJob(w), filters: w.filters, has_bias: constants.bias ? 1 : 0, lo: min, hi: max };
   const after = (place: Place): Dispatch[] => {
     const bias = place.upload(`${op.node.name}|bias`, () => constants.bias ?? new Float32Array(4));
-    return lone(query, { shader: 'f32_scatter', job, operands: [place.scratch[0], bias, place.value(op.node.outputs[0])], invocations: length });
+    const operands = [place.scratch[0], bias, place.value(op.node.outputs[0])];
+    return lone(query, { shader: 'f32_scatter', job, operands, invocations: length });
   };
   const weight = product(op, {
     matrix, columns: w.batch * columns, held: { groups: w.group, rows }, after, problemOf: (held) => productProblem(held, columns, w.batch),
