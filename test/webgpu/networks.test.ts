@@ -39,7 +39,8 @@ async function run(model: Model, feeds: Tensors, options: SessionOptions): Promi
 function within(got: Tensors, expected: Tensors, tolerance: number): void {
   for (const [name, tensor] of Object.entries(expected)) {
     assert.equal([got[name].type, got[name].dims], [tensor.type, tensor.dims], name);
-    const [a, b] = [numbersOf(got[name]), numbersOf(tensor)], bound = tolerance * Math.max(1, ...Array.from(b, Math.abs).filter(Number.isFinite));
+    const [a, b] = [numbersOf(got[name]), numbersOf(tensor)];
+    const bound = tolerance * Math.max(1, ...Array.from(b, Math.abs).filter(Number.isFinite));
     for (let i = 0; i < b.length; i++) {
       if (!Object.is(a[i], b[i]) && !(Math.abs(a[i] - b[i]) <= bound)) assert.unreachable(`${name}[${i}]: expected ${b[i]}, got ${a[i]}`);
     }

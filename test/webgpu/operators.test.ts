@@ -56,7 +56,10 @@ const cases: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
     squares: { args: [x(3, 5), floats(2)] }, cubes: { args: [x(3, 5), floats(3)] }, zeroth: { args: [x(5), floats(0)] },
     'of positives': { args: [positive(2, 3), y(3)], tolerance: 1e-4 }, 'of negatives': { args: [x(9), floats(0.5)] },
   },
-  Mod: { plain: { args: [mapped(x(9), (v) => v * 7), floats(1.5)] }, fmod: { args: [mapped(x(9), (v) => v * 7), floats(1.5)], attrs: { fmod: 1 } } },
+  Mod: {
+    plain: { args: [mapped(x(9), (v) => v * 7), floats(1.5)] },
+    fmod: { args: [mapped(x(9), (v) => v * 7), floats(1.5)], attrs: { fmod: 1 } },
+  },
   Mean: { 'of three': { args: [x(2, 3), y(3), w(2, 1)] }, 'of two': { args: [x(4), y(4)] } },
   ReduceMin: { rows: { args: [x(3, 14), ints(1)] }, long: { args: [x(3, 700), ints(1)] } },
   ReduceProd: { rows: { args: [positive(3, 5), ints(1)] } },
@@ -69,17 +72,23 @@ const cases: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
     'axes that are apart': { args: [x(2, 3, 5, 7), ints(0, 2)] }, long: { args: [x(3, 777, 2), ints(1)], tolerance: 1e-4 },
     'no axis': { args: [x(2, 3), ints()], attrs: { noop_with_empty_axes: 1 } },
   },
-  ReduceMean: { 'axes that are apart': { args: [x(2, 3, 5, 7), ints(1, 3)], attrs: { keepdims: 0 } }, 'long and all': { args: [x(30, 40)] } },
+  ReduceMean: {
+    'axes that are apart': { args: [x(2, 3, 5, 7), ints(1, 3)], attrs: { keepdims: 0 } }, 'long and all': { args: [x(30, 40)] },
+  },
   GlobalAveragePool: { long: { args: [x(1, 3, 20, 20)] } },
   Softmax: { 'long rows': { args: [x(3, 700)], attrs: { axis: 1 } }, 'long columns': { args: [x(2, 300, 3)], attrs: { axis: 1 } } },
   LogSoftmax: { rows: { args: [x(3, 14)] }, long: { args: [x(2, 500)], tolerance: 1e-4 } },
   LayerNormalization: {
     'last axis': { args: [x(2, 3, 20), w(20), w(20)] }, 'two axes': { args: [x(2, 3, 20), w(3, 20)], attrs: { axis: 1 } },
-    'computed scale': { args: [x(4, 70), y(70)], attrs: { epsilon: 1e-2 } }, 'a scale that repeats': { args: [x(2, 3, 4), w(3, 1)], attrs: { axis: 1 } },
+    'computed scale': { args: [x(4, 70), y(70)], attrs: { epsilon: 1e-2 } },
+    'a scale that repeats': { args: [x(2, 3, 4), w(3, 1)], attrs: { axis: 1 } },
   },
   InstanceNormalization: { plain: { args: [x(2, 3, 5, 7), w(3), w(3)] }, large: { args: [x(1, 2, 30, 30), w(2), w(2)] } },
   BatchNormalization: { plain: { args: [x(2, 3, 4, 5), w(3), w(3), w(3), fixed(positive(3))], attrs: { epsilon: 1e-3 } } },
-  LRN: { plain: { args: [x(2, 7, 3, 2)], attrs: { size: 3 } }, parameters: { args: [x(1, 6, 4)], attrs: { size: 4, alpha: 0.1, beta: 0.5, bias: 2 } } },
+  LRN: {
+    plain: { args: [x(2, 7, 3, 2)], attrs: { size: 3 } },
+    parameters: { args: [x(1, 6, 4)], attrs: { size: 4, alpha: 0.1, beta: 0.5, bias: 2 } },
+  },
   Tile: { plain: { args: [x(2, 3), ints(2, 3)] }, 'one axis': { args: [x(2, 3), ints(1, 2)] }, nothing: { args: [x(2, 3), ints(1, 1)] } },
   Gather: {
     rows: { args: [x(5, 3), ints(0, 4, -1, 2)] }, columns: { args: [x(2, 5, 3), ints(1, 1)], attrs: { axis: 1 } },

@@ -83,10 +83,10 @@ async function read(device: GPUDevice, { gpuBuffer, dims, type }: GpuTensor): Pr
 
 if (here) {
   test('a device of its own; the environment names the adapter and the plan what runs on the host', async () => {
-    const session = await open(), feeds = image(6, 7);
+    const session = await open(), feeds = image(4, 5);
     agrees(await session.run(feeds), feeds);
     assert.match(session.environment().adapter ?? '', /\w/);
-    const layers = await session.prepare({ x: [1, 4, 6, 7] });
+    const layers = await session.prepare({ x: [1, 4, 4, 5] });
     assert.equal(layers.map(({ op, kernel }) => [op, kernel === 'host']), [['Conv', false], ['ArgMax', true], ['Conv', false]]);
     assert.ok(session.memory().usedBytes > 0);
     const { totalMs, layerMs } = await session.profile(feeds, { samples: 2 });
@@ -98,7 +98,7 @@ if (here) {
   });
 
   test('inputs and outputs stay on the device where they are asked to', async () => {
-    const device = common, feeds = image(5, 6), expected = oracle({ graph: network(), feeds });
+    const device = common, feeds = image(4, 6), expected = oracle({ graph: network(), feeds });
     const session = await SparseSession.create<GpuTensor>(network(), on(device, { preferredOutputLocation: { y: 'gpu-buffer' } }));
     const gpuBuffer = bufferOf(device, feeds.x.data as Float32Array);
     const { y, best } = await session.run({ x: { gpuBuffer, dims: feeds.x.dims, type: 'float32' } });
@@ -110,13 +110,13 @@ if (here) {
     const { y0 } = await chained.run({ x0: y });
     near(y0, new Tensor('float32', (expected.y.data as Float32Array).map((v) => -v), expected.y.dims), 'chained');
     y.dispose();
-    const small = bufferOf(device, new Float32Array(4)), mute = bufferOf(device, new Float32Array(120), 0);
-    await refused(() => session.run({ x: { gpuBuffer: small, dims: [1, 4, 5, 6], type: 'float32' } }), 'shape', /480 bytes/);
-    await refused(() => session.run({ x: { gpuBuffer: mute, dims: [1, 4, 5, 6], type: 'float32' } }), 'argument', /COPY_SRC/);
-    await refused(() => session.run({ x: { gpuBuffer, dims: [1, 4, 5, 6], type: 'int32' } }), 'dtype');
+    const small = bufferOf(device, new Float32Array(4)), mute = bufferOf(device, new Float32Array(96), 0);
+    await refused(() => session.run({ x: { gpuBuffer: small, dims: [1, 4, 4, 6], type: 'float32' } }), 'shape', /384 bytes/);
+    await refused(() => session.run({ x: { gpuBuffer: mute, dims: [1, 4, 4, 6], type: 'float32' } }), 'argument', /COPY_SRC/);
+    await refused(() => session.run({ x: { gpuBuffer, dims: [1, 4, 4, 6], type: 'int32' } }), 'dtype');
     near(await read(device, (await session.run(feeds)).y), expected.y, 'afterwards');
     const wasm = await SparseSession.create(network(), { tune: 'predict' });
-    await refused(() => wasm.run({ x: { gpuBuffer, dims: [1, 4, 5, 6], type: 'float32' } }), 'argument', /GPUBuffer.*webgpu/);
+    await refused(() => wasm.run({ x: { gpuBuffer, dims: [1, 4, 4, 6], type: 'float32' } }), 'argument', /GPUBuffer.*webgpu/);
     for (const one of [session, chained, wasm]) one.release();
   });
 
@@ -134,7 +134,8 @@ if (here) {
     assert.ok(made() > 500, String(made()));
     const failing = await open(device);
     device.createComputePipelineAsync = () => Promise.reject(new Error('no'));
-    await refused(() => SparseSession.create(oneNode('Cos', {}, [filled([3], 1)]).graph, on(device)).then((s) => s.prepare()), 'device', /no/);
+    const { graph } = oneNode('Cos', {}, [filled([3], 1)]);
+    await refused(async () => (await SparseSession.create(graph, on(device))).prepare(), 'device', /no/);
     failing.release();
     assert.is(alive.size, 0, 'after a plan that failed');
     device.destroy();
@@ -142,8 +143,8 @@ if (here) {
 
   test('five shapes keep four plans', async () => {
     const device = common, { alive } = watch(device), session = await open(device), counts: number[] = [];
-    for (const size of [3, 4, 5, 6, 7, 8]) {
-      agrees(await session.run(image(size, size)), image(size, size));
+    for (const [height, width] of [[1, 2], [2, 2], [3, 3], [4, 4], [4, 5], [5, 4]]) {
+      agrees(await session.run(image(height, width)), image(height, width));
       counts.push(alive.size);
     }
     assert.is(counts[5], counts[4]);
@@ -164,7 +165,7 @@ if (here) {
   });
 
   test('a lost device rejects what is under way and what comes, and recover goes on', async () => {
-    const device = await defaultDevice(), session = await open(device), feeds = image(6, 6);
+    const device = await defaultDevice(), session = await open(device), feeds = image(4, 4);
     agrees(await session.run(feeds), feeds);
     const under = [session.run(feeds), session.run(feeds)].map((run) => run.then(() => 'done', (error: BurinError) => error.kind));
     device.destroy();
@@ -230,7 +231,7 @@ if (here) {
   });
 
   test('NaN passes through a network', async () => {
-    const device = common, session = await open(device), feeds = image(6, 6);
+    const device = common, session = await open(device), feeds = image(4, 4);
     (feeds.x.data as Float32Array)[20] = NaN;
     const { y } = await session.run(feeds), expected = oracle({ graph: network(), feeds }).y;
     near(y, expected, 'y');
@@ -239,21 +240,21 @@ if (here) {
   });
 
   test('what was measured serves the next plan, and the options are kept to', async () => {
-    const device = common, feeds = image(8, 8), tuning = {};
-    const session = await open(device, { tune: 'measure', tuning }), layers = await session.prepare({ x: [1, 4, 8, 8] });
+    const device = common, feeds = image(4, 4), tuning = {};
+    const session = await open(device, { tune: 'measure', tuning }), layers = await session.prepare({ x: [1, 4, 4, 4] });
     agrees(await session.run(feeds), feeds);
     const convolutions = layers.filter(({ op }) => op === 'Conv');
     assert.equal(convolutions.map(({ decided }) => decided), ['timed', 'timed']);
     assert.ok(convolutions.every(({ candidates }) => candidates.length > 1 && candidates.every(({ ms }) => ms > 0)));
     const again = await open(device, { tune: 'measure', tuning: session.tuning() });
-    const known = (await again.prepare({ x: [1, 4, 8, 8] })).filter(({ op }) => op === 'Conv');
+    const known = (await again.prepare({ x: [1, 4, 4, 4] })).filter(({ op }) => op === 'Conv');
     assert.equal(known.map(({ kernel, decided }) => [kernel, decided]), convolutions.map(({ kernel }) => [kernel, 'remembered']));
     session.release();
     again.release();
   });
 
   test('auto measures WebAssembly against WebGPU and says what it took', async () => {
-    const session = await SparseSession.create(network(), { executionProviders: ['auto'], tune: 'predict' }), feeds = image(6, 6);
+    const session = await SparseSession.create(network(), { executionProviders: ['auto'], tune: 'predict' }), feeds = image(4, 4);
     assert.is(session.environment().choice, undefined);
     agrees(await session.run(feeds), feeds);
     const { chosen, why, ms } = session.environment().choice!;

@@ -79,7 +79,7 @@ export interface ChosenWay {
 
 /** Storages that are timed at most, dense among them, and shaders of each. */
 const MOST_STORAGES = 4;
-const MOST_SHADERS = 2;
+const MOST_SHADERS = 3;
 /** A sparse way that is not faster than dense by this much loses: timings of equals scatter. */
 const MARGIN = 0.02;
 
