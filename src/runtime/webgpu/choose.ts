@@ -14,11 +14,16 @@ const laneCounts = [...new Set(Object.values(variants).flatMap(({ kernel, sizes 
   .sort((a, b) => a - b);
 const most = laneCounts.at(-1)!;
 
+/** Blocks this high share their positions among the invocations of a workgroup; a list of places for so many rows costs next to nothing. */
+const TALL_BLOCKS: readonly Block[] = [16, 32, 64].map((rows) => ({ rows, cols: 1 }));
+/** A format is only tried where at least this share of what it stores is nonzero. */
+const LEAST_FILL = 0.65;
+
 /** What a stored position costs beside one of a dense weight, as long as nobody has timed it: its index, and sums of fewer rows. */
 function penalty(format: string, { rows, cols }: Block): number {
   if (format === 'dense') return 1;
   if (format === 'nm') return 1.3;
-  if (cols > 1) return 1.1;
+  if (cols > 1 || rows > most) return 1.1;
   return rows >= 4 ? 1.2 : rows > 1 ? 1.5 : 2;
 }
 
@@ -29,12 +34,13 @@ function stored(matrix: Matrix, format: string, block: Block): number {
   return countNonzero(matrix.values) / matrix.values.length / (fillOf(matrix, block) || 1);
 }
 
-/** Rows that dense weights are kept in: staged shaders have most of their tiles for four. */
-const DENSE_LANES = 4;
+/** Rows that are kept together where all rows of a workgroup share their positions: staged shaders have most of their tiles for four. */
+const SHARED_LANES = 4;
 
 /** A single column gives work to as many invocations as there are blocks of rows: they are single rows then. */
 function lanesFor(matrix: Matrix, format: string, block: Block, columns: number): number {
-  const rows = format === 'dense' ? (columns === 1 ? 1 : Math.min(matrix.rows, DENSE_LANES)) : block.rows;
+  const rows = format === 'dense' ? (columns === 1 ? 1 : Math.min(matrix.rows, SHARED_LANES)) : block.rows;
+  if (rows > most) return SHARED_LANES;
   return laneCounts.find((lanes) => lanes >= rows) ?? most;
 }
 
@@ -43,14 +49,15 @@ export interface Storable extends Storage { readonly cost: number; readonly byte
 
 /** Ways to store a weight in at most `mostBytes`, best guess first; dense where nothing that is allowed fits the weight. */
 export function storagesOf({ matrix, columns }: Weighted, mostBytes: number, allowed?: readonly string[]): Storable[] {
-  const whole = matrix(), all = storagesFor(whole).filter(([format, { rows }]) => format === 'dense' || rows <= most)
-    .map(([format, block]): Storable => {
-      const lanes = lanesFor(whole, format, block, columns), share = stored(whole, format, block);
-      const rows = Math.ceil(whole.rows / lanes) * lanes, bytes = Math.ceil(share * rows * whole.cols) * 4;
-      return { format, block, lanes, cost: share * penalty(format, block), bytes };
-    });
-  const found = all.filter(({ format }) => !allowed || allowed.includes(format));
-  return (found.length ? found : all.filter(({ format }) => format === 'dense'))
+  const whole = matrix(), found = storagesFor(whole), sparse = found.some(([format]) => format === 'csr');
+  const tall = TALL_BLOCKS.filter((block) => sparse && whole.rows >= block.rows && fillOf(whole, block) >= LEAST_FILL);
+  const all = [...found, ...tall.map((block) => ['bsr', block] as const)].map(([format, block]): Storable => {
+    const lanes = lanesFor(whole, format, block, columns), share = stored(whole, format, block);
+    const rows = Math.ceil(whole.rows / lanes) * lanes, bytes = Math.ceil(share * rows * whole.cols) * 4;
+    return { format, block, lanes, cost: share * penalty(format, block), bytes };
+  });
+  const fitting = all.filter(({ format }) => !allowed || allowed.includes(format));
+  return (fitting.length ? fitting : all.filter(({ format }) => format === 'dense'))
     .filter(({ bytes }) => bytes <= mostBytes).sort((a, b) => a.cost - b.cost);
 }
 
