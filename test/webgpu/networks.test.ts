@@ -63,7 +63,9 @@ const zoo: readonly (readonly [name: string, input: number])[] = [
 if (device) {
   for (const [name, input] of zoo) {
     test(`zoo ${name} at ${input} pixels, pruned`, async () => {
-      const { graph } = prune(zooGraph(name, { input, classes: 10 }), { sparsity: name === 'resnet20-cifar' ? 0.5 : 0.95, granularity: 'weight' });
+      // Where half is left, dense weights win; where little is, a software adapter is done soon.
+      const sparsity = name === 'resnet20-cifar' ? 0.5 : 0.95;
+      const { graph } = prune(zooGraph(name, { input, classes: 10 }), { sparsity, granularity: 'weight' });
       await same(graph, Object.fromEntries(graph.inputs.map(({ name: of, dims }) => [of, waves(dims as number[])])));
     });
   }

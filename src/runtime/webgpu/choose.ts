@@ -16,6 +16,7 @@ const most = laneCounts.at(-1)!;
 
 /** Blocks this high share their positions among the invocations of a workgroup; a list of places for so many rows costs next to nothing. */
 const TALL_BLOCKS: readonly Block[] = [16, 32, 64].map((rows) => ({ rows, cols: 1 }));
+const LOW_BLOCK: Block = { rows: 4, cols: 1 };
 /** A format is only tried where at least this share of what it stores is nonzero. */
 const LEAST_FILL = 0.65;
 
@@ -50,7 +51,9 @@ export interface Storable extends Storage { readonly cost: number; readonly byte
 /** Ways to store a weight in at most `mostBytes`, best guess first; dense where nothing that is allowed fits the weight. */
 export function storagesOf({ matrix, columns }: Weighted, mostBytes: number, allowed?: readonly string[]): Storable[] {
   const whole = matrix(), found = storagesFor(whole), sparse = found.some(([format]) => format === 'csr');
-  const tall = TALL_BLOCKS.filter((block) => sparse && whole.rows >= block.rows && fillOf(whole, block) >= LEAST_FILL);
+  // What low blocks do not fill, higher ones fill less.
+  const tall = sparse && fillOf(whole, LOW_BLOCK) >= LEAST_FILL
+    ? TALL_BLOCKS.filter((block) => whole.rows >= block.rows && fillOf(whole, block) >= LEAST_FILL) : [];
   const all = [...found, ...tall.map((block) => ['bsr', block] as const)].map(([format, block]): Storable => {
     const lanes = lanesFor(whole, format, block, columns), share = stored(whole, format, block);
     const rows = Math.ceil(whole.rows / lanes) * lanes, bytes = Math.ceil(share * rows * whole.cols) * 4;
