@@ -88,7 +88,7 @@ if (here) {
     assert.match(session.environment().adapter ?? '', /\w/);
     const layers = await session.prepare({ x: [1, 4, 4, 5] });
     assert.equal(layers.map(({ op, kernel }) => [op, kernel === 'host']), [['Conv', false], ['ArgMax', true], ['Conv', false]]);
-    assert.ok(session.memory().usedBytes > 0);
+    assert.ok(session.memory().usedBytes >= (16 * 4 * 9 + 24 * 16) * 4, 'weights are counted');
     const { totalMs, layerMs } = await session.profile(feeds, { samples: 2 });
     assert.is(totalMs.length, 2);
     assert.equal(layerMs.map((list) => list.length), layers.map(() => 2));

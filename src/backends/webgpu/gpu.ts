@@ -12,6 +12,8 @@ export interface Gpu extends Found {
   /** A new buffer, counted until it is dropped. Call it inside of `guard.run`, which turns a lack of memory into an error. */
   buffer(label: string, bytes: number, usage?: number): GPUBuffer;
   drop(buffer: GPUBuffer): void;
+  /** Counts bytes of buffers that were made elsewhere, until what it returns is called. */
+  count(bytes: number): () => void;
   memory(): MemoryUse;
   /** Frees all buffers, and the device where it was made here. */
   dispose(): void;
@@ -43,6 +45,13 @@ export async function openGpu(options: WebGpuOptions = {}): Promise<Gpu> {
       buffers.add(buffer);
       usedBytes += buffer.size;
       return buffer;
+    },
+    count(bytes) {
+      usedBytes += bytes;
+      return () => {
+        usedBytes -= bytes;
+        bytes = 0;
+      };
     },
     memory: () => ({ usedBytes, totalBytes: usedBytes }),
     dispose() {

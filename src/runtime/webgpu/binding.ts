@@ -78,7 +78,7 @@ export class GpuBinding implements Query {
   placeWith(scratch: readonly GPUBuffer[]): Place {
     return {
       limits: this.limits, guard: this.gpu.guard, scratch: scratch.map((buffer) => ({ buffer })),
-      typed: (name) => this.typed(name), constant: (name) => this.constant(name), own: (dispose) => this.own(dispose),
+      typed: (name) => this.typed(name), constant: (name) => this.constant(name), count: (bytes) => this.gpu.count(bytes),
       value: (name) => this.#valueOf(name), upload: (key, make) => this.#upload(key, make),
     };
   }

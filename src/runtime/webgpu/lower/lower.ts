@@ -25,8 +25,8 @@ export interface Place extends Query {
   upload(key: string, make: () => Float32Array | Int32Array | Uint32Array): GPUBufferBinding;
   /** The buffers a layer asked for, its own until it ends. */
   readonly scratch: readonly GPUBufferBinding[];
-  /** Gives up something when the plan is disposed of. */
-  own(dispose: () => void): void;
+  /** Counts bytes of a weight on the device, until what it returns is called. */
+  count(bytes: number): () => void;
 }
 
 /** An operation turned into dispatches. */

@@ -32,7 +32,7 @@ const product = (op: Operation, { matrix, columns, held: options, problemOf, aft
   async ways(place: Place, { format, block, lanes }: Storage): Promise<Ways> {
     const packed = packGroups(format, matrix(), options.groups ?? 1, { lanes, unit: 1, kBlock: PART }, block);
     const held = await hold(place.guard, packed, options, `node '${op.node.name}'`), problem = problemOf(held);
-    const { inputs, outputs } = op.node;
+    const { inputs, outputs } = op.node, uncount = place.count(held.bytes);
     const operands = after ? { b: place.value(inputs[0]), c: place.scratch[0] } : {
       b: place.value(inputs[0]), c: place.value(outputs[0]), ...(op.inputs[3] && { residual: place.value(inputs[3]) }), ...clampOf(op),
     };
@@ -41,7 +41,10 @@ const product = (op: Operation, { matrix, columns, held: options, problemOf, aft
     return {
       shaders: candidates(held, problem),
       dispatches: (shader) => (columns ? whole(shader) : []),
-      dispose: () => release(held.buffers),
+      dispose() {
+        uncount();
+        release(held.buffers);
+      },
     };
   },
 });
