@@ -13,6 +13,7 @@ const benches = {
   pruning: () => import('./pruning.ts'),
   mnist: () => import('./mnist/index.ts'),
   budget: () => import('./budget.ts'),
+  webgpu: () => import('./webgpu.ts'),
   tables: () => import('./tables.ts'),
 } satisfies Record<string, () => Promise<unknown>>;
 

@@ -19,7 +19,7 @@ const steps = [
   },
   {
     name: 'shaders',
-    inputs: () => [...filesUnder(['shaders']), 'scripts/shaders.mjs', 'package-lock.json'],
+    inputs: () => [...filesUnder(['shaders', 'scripts/shaders']), 'scripts/shaders.mjs', 'package-lock.json'],
     outputs: () => [shaderSource],
     // Imported late: on a fresh checkout its parser is installed only after this file was read.
     run: async () => (await import('./shaders.mjs')).buildShaders(at(shaderSource)),

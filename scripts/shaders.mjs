@@ -3,38 +3,22 @@
 import { readFileSync } from 'node:fs';
 import { detectRaces, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 import { at, filesUnder, Stop, writeWhole } from './project.mjs';
-
-/** Rows a packing may hold at once, and columns an invocation computes: spans of one f32, or of a vec4f where N allows. */
-const lanes = [1, 2, 4, 6, 8];
-const widths = { 1: { SPAN: 1, SPANS: 1 }, 4: { SPAN: 4, SPANS: 1 }, 8: { SPAN: 4, SPANS: 2 } };
-const patterns = ['dense', 'csr', 'bsr', 'nm'];
-
-/** A kernel's files besides its own, and the invocations of a group: columns first, they are neighbours in memory. */
-const kernels = {
-  spmm: { name: (pattern) => `${pattern}_spmm`, patterns, GROUP_X: 16, GROUP_Y: 8 },
-  matmul: { name: () => 'matmul', patterns: [undefined], GROUP_X: 16, GROUP_Y: 16 },
-};
-/** k's that a kernel stages at once: 8 rows × 8 columns an invocation then take 13 KB of the 16 KB a device promises. */
-const DEPTH = 8;
+import { kernels } from './shaders/kernels.mjs';
 
 /** The texts by name, `pattern/csr` for shaders/pattern/csr.wgsl. */
 export const readParts = () => Object.fromEntries(filesUnder(['shaders'], (path) => path.endsWith('.wgsl'))
   .map((path) => [path.slice('shaders/'.length, -'.wgsl'.length), readFileSync(at(path), 'utf8')]));
 
-/** Every variant: `front` is what stands before its parts, `groupBlocks` × `groupColumns` what a group computes. */
+/** Every variant: `front` is what stands before its parts. */
 export function listVariants() {
-  return Object.entries(kernels).flatMap(([kernel, { name, patterns: walks, GROUP_X, GROUP_Y }]) =>
-    walks.flatMap((pattern) => lanes.flatMap((ROWS) => Object.entries(widths).map(([width, { SPAN, SPANS }]) => ({
-      name: `f32_${name(pattern)}_${ROWS}x${width}`,
-      kernel, span: SPAN, groupBlocks: GROUP_Y, groupColumns: GROUP_X * SPANS * SPAN,
-      front: frontOf({ ROWS, SPAN, SPANS, GROUP_X, GROUP_Y, DEPTH }),
-      parts: ['operands', ...(pattern ? [`pattern/${pattern}`] : []), 'epilogue/clamp', kernel],
-    })))));
+  return Object.entries(kernels).flatMap(([kernel, { variants }]) => variants.map(({ name, sizes, parts }) =>
+    ({ name, kernel, sizes, front: frontOf(sizes), parts: [...parts, kernel] })));
 }
 
+/** `Span` is what an element of an operand is: as many floats as SPAN says. */
 function frontOf(sizes) {
   const lines = Object.entries(sizes).map(([key, value]) => `const ${key} = ${value}u;`);
-  return [...lines, `alias Span = ${sizes.SPAN === 1 ? 'f32' : 'vec4f'};`].join('\n');
+  return [...lines, ...(sizes.SPAN ? [`alias Span = ${sizes.SPAN === 1 ? 'f32' : 'vec4f'};`] : [])].join('\n');
 }
 
 /** A variant's whole text. */
@@ -78,47 +62,40 @@ function checkAsserts(code) {
 }
 
 /**
- * Runs one small product in lockstep. M, N and K end inside a group, and two parts of K meet all barriers twice.
+ * Runs the kernel's trial in lockstep.
  * @throws Stop when two invocations meet in memory with no barrier between
  */
-export function checkRaces({ name, kernel, span }, code, job) {
-  const [rows, depth, kBlock, spans] = [3, 11, 9, 2], blockRows = 1;
-  const numbers = {
-    rows, depth, spans, k_block: kBlock, parts: 2, blocks: rows, block_rows: blockRows, block_cols: 1, lo: -1e30, hi: 1e30,
-  };
-  const memory = new DataView(new ArrayBuffer(48));
-  for (const { name: field, offset, type } of job) memory[type === 'f32' ? 'setFloat32' : 'setUint32'](offset, numbers[field], true);
-  const floats = (length) => new Float32Array(length).fill(1);
-  const ptr = Uint32Array.from([0, 1, 2, 3, 0, 1, 2, 3]);
-  const [values, idx, b, c] = [floats(rows * depth * 8), new Uint32Array(8), floats(depth * spans * span), floats(rows * spans * span)];
-  const buffers = [{ uniform: memory.buffer }, values, idx, ptr, floats(rows), b, c];
-  const { races, errors } = detectRaces(code.replace(/^const_assert .*$/gm, ''), kernel, [1, 1, 1], {
-    0: Object.fromEntries(buffers.entries()),
+export function checkRaces(variant, code, job) {
+  const { name, kernel } = variant, { job: numbers, buffers, groups } = kernels[kernel].trial(variant);
+  const memory = new DataView(new ArrayBuffer(Math.ceil(Math.max(...job.map(({ offset }) => offset + 4)) / 16) * 16));
+  for (const { name: field, offset, type } of job) {
+    if (!(field in numbers)) throw new Stop(`shader ${name}: its trial says nothing of ${field}`);
+    memory[type === 'f32' ? 'setFloat32' : type === 'i32' ? 'setInt32' : 'setUint32'](offset, numbers[field], true);
+  }
+  const { races, errors } = detectRaces(code.replace(/^const_assert .*$/gm, ''), kernel, groups, {
+    0: Object.fromEntries([{ uniform: memory.buffer }, ...buffers].entries()),
   });
   const wrong = [...races.map((race) => race.message), ...errors];
   if (wrong.length) throw new Stop(`shader ${name}: ${wrong.slice(0, 3).join('\n')}`);
 }
 
-/** Two sizes of each are enough: more rows change how often a line runs, not who meets whom. */
-const isTried = ({ name }) => /_(2x1|2x8)$/.test(name);
-
-/** The one layout of each kernel. @throws Stop when a variant differs, because one bind group serves all. */
-export function layoutsOf(reflected) {
-  const layouts = {};
-  for (const { name, kernel, layout } of reflected) {
-    layouts[kernel] ??= layout;
-    if (JSON.stringify(layouts[kernel]) !== JSON.stringify(layout)) {
+/** What all variants of a kernel bind, and the fields of their job. @throws Stop when one differs, because one bind group serves all. */
+export function bindingsOf(reflected) {
+  const bindings = {};
+  for (const { name, kernel, layout, job } of reflected) {
+    bindings[kernel] ??= { layout, job };
+    if (JSON.stringify(bindings[kernel]) !== JSON.stringify({ layout, job })) {
       throw new Stop(`shader ${name}: binds other than the rest of ${kernel}`);
     }
   }
-  return layouts;
+  return bindings;
 }
 
 /** Checks every shader and writes the generated source. @throws Stop when one is wrong. */
 export async function buildShaders(path) {
   const texts = readParts(), variants = listVariants();
   const reflected = variants.map((variant) => ({ ...variant, ...reflect(variant.name, link(variant, texts)) }));
-  for (const variant of reflected.filter(isTried)) checkRaces(variant, link(variant, texts), variant.job);
+  for (const variant of reflected.filter((one) => kernels[one.kernel].tried(one))) checkRaces(variant, link(variant, texts), variant.job);
   writeWhole(path, sourceOf(texts, reflected));
   return `, ${variants.length} variants`;
 }
@@ -126,14 +103,12 @@ export async function buildShaders(path) {
 function sourceOf(texts, reflected) {
   const row = ([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)},`;
   const table = (name, type, entries) => `export const ${name}: ${type} = {\n${entries.map(row).join('\n')}\n};\n`;
-  const variants = reflected.map(({ name, kernel, span, groupBlocks, groupColumns, front, parts }) =>
-    [name, { kernel, span, groupBlocks, groupColumns, front, parts }]);
+  const variants = reflected.map(({ name, kernel, sizes, front, parts }) => [name, { kernel, sizes, front, parts }]);
   return [
     '// Made by scripts/shaders.mjs from shaders/: the texts, what is put in front of them, and what they bind.',
-    "import type { Field, Variant } from './variant.ts';\n",
+    "import type { Bindings, Variant } from './variant.ts';\n",
     table('texts', 'Readonly<Record<string, string>>', Object.entries(texts)),
     table('variants', 'Readonly<Record<string, Variant>>', variants),
-    table('layouts', 'Readonly<Record<string, readonly GPUBindGroupLayoutEntry[]>>', Object.entries(layoutsOf(reflected))),
-    `export const job: readonly Field[] = ${JSON.stringify(reflected[0].job)};\n`,
+    table('bindings', 'Readonly<Record<string, Bindings>>', Object.entries(bindingsOf(reflected))),
   ].join('\n');
 }

@@ -1,73 +1,104 @@
-// C[M×N] = clamp(A·B + bias) for a dense A. A group computes GROUP_Y blocks of rows × GROUP_X · SPANS spans of columns and
-// stages DEPTH columns of A and rows of B at a time, so that each is read from memory once a group; an invocation keeps one
-// block of rows × SPANS spans, GROUP_X spans apart, in registers.
+// C[M×N] = clamp(A·B + bias + residual) for an A whose blocks of rows have their positions in common, as far as one workgroup
+// goes: a dense one, or blocks at least as tall as a workgroup's rows. A group computes TALL blocks of rows × WIDTH spans of
+// columns. It stages DEPTH stored k of A and the rows of B they meet at a time, so that each is read from memory once a group;
+// what is staged next is fetched while the group computes. An invocation keeps BLOCKS blocks of rows × SPANS spans in registers.
 
-// A block's staged weights, and one float more: blocks then begin in different banks of the workgroup's memory.
-const STRIDE = DEPTH * ROWS + 1u;
+const TALL = GROUP_Y * BLOCKS;
 const WIDTH = GROUP_X * SPANS;
 const THREADS = GROUP_X * GROUP_Y;
+const WEIGHTS = TALL * DEPTH * LANES;
+const PANEL = DEPTH * WIDTH;
 
 // A device that promises only the defaults has 16 KB.
-const_assert 4u * GROUP_Y * STRIDE + 4u * SPAN * DEPTH * WIDTH <= 16384u;
+const_assert 8u * LANE * WEIGHTS + 8u * SPAN * PANEL <= 16384u;
+// An invocation fetches MORE_WEIGHTS of the weights and MORE_SPANS spans, all of one column: where it lies is found once.
+const_assert MORE_WEIGHTS * THREADS >= WEIGHTS && MORE_SPANS * THREADS == PANEL && THREADS % WIDTH == 0u;
+const_assert ROWS * BLOCKS * SPANS * SPAN <= 64u;
 
-var<workgroup> weights: array<f32, GROUP_Y * STRIDE>;
-var<workgroup> panel: array<Span, DEPTH * WIDTH>;
-
-// Columns [k, k + DEPTH) of A, of a part that begins at values[start] and has `columns` of them; zeros past its edges.
-fn stage_weights(thread: u32, first: u32, start: u32, k: u32, columns: u32) {
-  for (var i = thread; i < GROUP_Y * DEPTH * ROWS; i += THREADS) {
-    let y = i / (DEPTH * ROWS);
-    let w = i % (DEPTH * ROWS);
-    var value = 0.0;
-    if (first + y < job.blocks && k + w / ROWS < columns) {
-      value = values[start + ((first + y) * columns + k) * ROWS + w];
-    }
-    weights[y * STRIDE + w] = value;
-  }
-}
-
-// Rows [k, k + DEPTH) of B, those from `end` on as zeros: what follows a part's last row meets staged zeros of A.
-fn stage_panel(thread: u32, first: u32, k: u32, end: u32) {
-  for (var i = thread; i < DEPTH * WIDTH; i += THREADS) {
-    let row = k + i / WIDTH;
-    let span = first + i % WIDTH;
-    var value = Span();
-    if (row < end && span < job.spans) {
-      value = b[row * job.spans + span];
-    }
-    panel[i] = value;
-  }
-}
+// One half is computed from while the other is filled.
+var<workgroup> weights: array<Lane, 2u * WEIGHTS>;
+var<workgroup> panel: array<Span, 2u * PANEL>;
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let first = group.y * GROUP_Y;
-  let row = (first + local.y) * job.block_rows;
-  let span = group.x * WIDTH;
-  var sums: array<Span, ROWS * SPANS>;
-  for (var r = 0u; r < ROWS; r++) {
-    for (var s = 0u; s < SPANS; s++) { sums[r * SPANS + s] = begin(row + r); }
-  }
-  for (var k0 = 0u; k0 < job.depth; k0 += job.k_block) {
-    let columns = min(job.k_block, job.depth - k0);
-    for (var k = 0u; k < columns; k += DEPTH) {
-      stage_weights(thread, first, k0 * job.blocks * ROWS, k, columns);
-      stage_panel(thread, span, k0 + k, k0 + columns);
-      workgroupBarrier();
-      for (var j = 0u; j < DEPTH; j++) {
-        for (var s = 0u; s < SPANS; s++) {
-          let x = panel[j * WIDTH + s * GROUP_X + local.x];
-          for (var r = 0u; r < ROWS; r++) { sums[r * SPANS + s] += weights[local.y * STRIDE + j * ROWS + r] * x; }
-        }
-      }
-      workgroupBarrier();
+  let first = group.y * TALL;
+  let own = first + local.y * BLOCKS;
+  let tall = min(TALL, job.group_blocks - first);
+  let stored_block = (group.z % job.groups) * job.group_blocks + first;
+  let first_row = (group.z % job.groups) * job.rows;
+  let first_value = (group.z / job.groups) * job.a_step / LANE;
+  let mine = place_of(group.z, min(group.x * WIDTH + thread % WIDTH, job.spans - 1u));
+
+  var sums: array<Span, BLOCKS * ROWS * SPANS>;
+  for (var q = 0u; q < BLOCKS; q++) {
+    for (var r = 0u; r < ROWS; r++) {
+      let row = min((own + q) * job.block_rows + r, job.rows - 1u);
+      for (var s = 0u; s < SPANS; s++) { sums[(q * ROWS + r) * SPANS + s] = begin(first_row + row); }
     }
   }
-  for (var s = 0u; s < SPANS; s++) {
-    let at = span + s * GROUP_X + local.x;
-    if (at < job.spans) {
-      for (var r = 0u; r < ROWS; r++) {
-        if (r < job.block_rows && row + r < job.rows) { c[(row + r) * job.spans + at] = finish(sums[r * SPANS + s]); }
+
+  var side = 0u;
+  var start = 0u; // positions before this part
+  for (var part = 0u; part < job.parts; part++) {
+    let k0 = part * job.k_block;
+    let at = part * (job.blocks + 1u);
+    let range = bounds(at, stored_block, min(job.k_block, job.depth - k0));
+    let length = (range.y - range.x) * job.block_cols; // k stored for a block of rows
+    let value = first_value + (start + range.x) * job.block_cols * LANES;
+    var next_weights: array<Lane, MORE_WEIGHTS>;
+    var next_spans: array<Span, MORE_SPANS>;
+    // Nothing is computed in the first round, nothing that counts fetched in the last one.
+    for (var flat = 0u; flat < length + DEPTH; flat += DEPTH) {
+      if (flat > 0u) {
+        for (var i = 0u; i < MORE_WEIGHTS; i++) {
+          let to = thread + i * THREADS;
+          if (to < WEIGHTS) { weights[side * WEIGHTS + to] = next_weights[i]; }
+        }
+        for (var i = 0u; i < MORE_SPANS; i++) { panel[side * PANEL + thread + i * THREADS] = next_spans[i]; }
+      }
+      workgroupBarrier();
+      for (var i = 0u; i < MORE_WEIGHTS; i++) {
+        let y = (thread + i * THREADS) / (DEPTH * LANES);
+        let w = (thread + i * THREADS) % (DEPTH * LANES);
+        next_weights[i] = Lane();
+        if (y < tall && flat + w / LANES < length) { next_weights[i] = values[value + (y * length + flat) * LANES + w]; }
+      }
+      for (var i = 0u; i < MORE_SPANS; i++) {
+        let j = flat + (thread + i * THREADS) / WIDTH;
+        next_spans[i] = Span();
+        if (j < length) {
+          let k = k0 + stored_k(start + range.x, j);
+          // A block may reach past the last k.
+          if (k < job.depth) { next_spans[i] = fetch(mine, source_of(k)); }
+        }
+      }
+      if (flat > 0u) {
+        for (var j = 0u; j < DEPTH; j++) {
+          var x: array<Span, SPANS>;
+          for (var s = 0u; s < SPANS; s++) { x[s] = panel[side * PANEL + j * WIDTH + s * GROUP_X + local.x]; }
+          for (var q = 0u; q < BLOCKS; q++) {
+            for (var v = 0u; v < LANES; v++) {
+              let lane = rows_of(weights[side * WEIGHTS + ((local.y * BLOCKS + q) * DEPTH + j) * LANES + v]);
+              for (var r = 0u; r < LANE; r++) {
+                for (var s = 0u; s < SPANS; s++) { sums[((q * LANES + v) * LANE + r) * SPANS + s] += lane[r] * x[s]; }
+              }
+            }
+          }
+        }
+        side = 1u - side;
+      }
+    }
+    start += row_ptr[at + job.blocks];
+  }
+
+  for (var q = 0u; q < BLOCKS; q++) {
+    for (var r = 0u; r < ROWS; r++) {
+      let row = (own + q) * job.block_rows + r;
+      if (r < job.block_rows && row < job.rows) {
+        for (var s = 0u; s < SPANS; s++) {
+          let span = group.x * WIDTH + s * GROUP_X + local.x;
+          if (span < job.spans) { store(group.z * job.c_step + row * job.c_row, span, sums[(q * ROWS + r) * SPANS + s]); }
+        }
       }
     }
   }

@@ -1,4 +1,6 @@
-export { SparseSession, type Feeds, type LayerPlan, type SessionOptions } from './runtime/session.ts';
+export {
+  SparseSession, type DeviceFeeds, type Feeds, type GpuTensor, type GpuTensorLike, type LayerPlan, type OutputLocation, type SessionOptions,
+} from './runtime/session.ts';
 export { Tensor, type DType, type Shape, type TensorLike } from './tensor.ts';
 export { BurinError, type ErrorKind } from './expect.ts';
 export type { Graph, Node, ValueInfo } from './graph/graph.ts';

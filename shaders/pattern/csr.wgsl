@@ -10,7 +10,17 @@ fn column(position: u32, nth: u32) -> u32 {
   return index_of(position);
 }
 
-// How many consecutive k, from k on, the position stands for.
-fn run(k: u32) -> u32 {
+// How many consecutive k, from k on, are taken at once, where `rest` positions are left of the block of rows.
+fn run(k: u32, rest: u32) -> u32 {
   return 1u;
+}
+
+// How many positions `count` consecutive k are.
+fn positions(count: u32) -> u32 {
+  return 1u;
+}
+
+// k − k0 of the `nth` stored k of the block of rows whose positions begin at `first`.
+fn stored_k(first: u32, nth: u32) -> u32 {
+  return index_of(first + nth);
 }

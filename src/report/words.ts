@@ -143,6 +143,7 @@ export function provenance({ pruning }: Report): string {
 
 /** Where it was measured, in one line. */
 export function place({ environment: e }: Report): string {
+  if (e.adapter) return `${e.runtime} · ${e.engine} · WebGPU on ${e.adapter} · ${e.cpu}`;
   const simd = { relaxed: 'relaxed SIMD', plain: 'plain SIMD', none: 'no SIMD' }[e.simd];
   return `${e.runtime} · ${e.engine} · ${simd} · ${several(e.threads, 'thread')}${e.whyFewer ? ` (${e.whyFewer})` : ''} · ${e.cpu}`;
 }

@@ -98,13 +98,13 @@ export class Binding implements Context {
 }
 
 /** For values that share another's memory, whose it is. */
-function rootsOf(graph: Graph): Map<string, string> {
+export function rootsOf(graph: Graph): Map<string, string> {
   const roots = new Map<string, string>();
   for (const { op, inputs, outputs } of graph.nodes) if (aliases.has(op)) roots.set(outputs[0], roots.get(inputs[0]) ?? inputs[0]);
   return roots;
 }
 
-function lifetimes({ graph, types }: PlanInput, roots: Map<string, string>): Lifetime[] {
+export function lifetimes({ graph, types }: PlanInput, roots: Map<string, string>): Lifetime[] {
   const first = new Map<string, number>(), last = new Map<string, number>(), end = graph.nodes.length;
   const root = (name: string): string => roots.get(name) ?? name;
   for (const { name } of graph.inputs) first.set(name, -1);

@@ -62,8 +62,8 @@ function fitsWindow(matrix: Matrix, { keep = 1, of = 1 }: Block, nonzero: number
   return true;
 }
 
-/** Formats worth trying on a matrix with these weights. */
-function blocksFor(matrix: Matrix): [string, Block][] {
+/** Formats worth trying on a matrix with these weights, dense first. */
+export function storagesFor(matrix: Matrix): [format: string, block: Block][] {
   const nonzero = countNonzero(matrix.values), found: [string, Block][] = [['dense', SINGLE]];
   if (nonzero > MOST_DENSITY * matrix.values.length) return found;
   found.push(['csr', SINGLE]);
@@ -113,7 +113,7 @@ export function choicesFor(kernels: ReadonlyMap<string, Kernel>, matrix: Matrix,
     products
       .filter((kernel) => canRun(kernel, format, block) && fitsRows(kernel, format, block))
       .map((kernel) => ({ format, block, kernel })));
-  const fitting = pick(blocksFor(matrix).filter(([format]) => allowed(format)));
+  const fitting = pick(storagesFor(matrix).filter(([format]) => allowed(format)));
   // Rows in pairs are stored alike in both formats: nm says more about the weight.
   const hasWindows = fitting.some(({ format }) => format === 'nm');
   const chosen = fitting.filter(({ format, kernel }) => !(hasWindows && format === 'csr' && kernel.pattern === 'pair'));

@@ -1,16 +1,31 @@
-import type { Backend } from '../backends/index.ts';
+/** Which engine an automatic choice took. */
+export interface Choice {
+  /** The execution provider. */
+  readonly chosen: string;
+  readonly why: string;
+  /** Ms of one run of the network, by provider; of those that were timed. */
+  readonly ms: Readonly<Record<string, number>>;
+}
+
+/** What a device tells of itself. */
+export interface Told {
+  readonly threads: number;
+  /** Why there are fewer threads than were asked for. */
+  readonly whyFewer?: string;
+  readonly simd: 'relaxed' | 'plain' | 'none';
+  /** What the adapter calls itself, where kernels run on a GPU. */
+  readonly adapter?: string;
+  /** What `auto` chose, once the first plan was made. */
+  readonly choice?: Choice;
+}
 
 /** Where something was measured. */
-export interface Environment {
+export interface Environment extends Told {
   /** `node 24.1.0`, or the browser's own words. */
   readonly runtime: string;
   /** The JavaScript and WebAssembly engine. */
   readonly engine: string;
   readonly cpu: string;
-  readonly threads: number;
-  /** Why there are fewer threads than were asked for. */
-  readonly whyFewer?: string;
-  readonly simd: 'relaxed' | 'plain' | 'none';
 }
 
 interface NodeProcess {
@@ -19,9 +34,11 @@ interface NodeProcess {
 }
 
 /** What this process runs on, in a browser as far as it tells. */
-export function environment({ simd, threads, whyFewer }: Backend): Environment {
+export function environment({ simd, threads, whyFewer, adapter, choice }: Told): Environment {
   const { process, navigator } = globalThis as { process?: NodeProcess; navigator?: { userAgent?: string; hardwareConcurrency?: number } };
-  const versions = process?.versions, told = { threads, simd, ...(whyFewer && { whyFewer }) };
+  const versions = process?.versions, told = {
+    threads, simd, ...(whyFewer && { whyFewer }), ...(adapter && { adapter }), ...(choice && { choice }),
+  };
   if (versions?.node) {
     const cpu = process?.getBuiltinModule?.('node:os')?.cpus?.()[0]?.model.trim();
     return { runtime: `node ${versions.node}`, engine: `V8 ${versions.v8}`, cpu: cpu || 'unknown', ...told };

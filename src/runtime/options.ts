@@ -1,11 +1,15 @@
-import { backends, type BackendOptions } from '../backends/index.ts';
+import type { BackendOptions } from '../backends/index.ts';
 import { expect, lookUp, show } from '../expect.ts';
 import { formats } from '../formats/index.ts';
 import type { Shape } from '../tensor.ts';
+import { engines } from './engine.ts';
 import { tuneModes, type TuneMode, type TuneTable } from './tune.ts';
 
 export interface SessionOptions extends BackendOptions {
-  /** Devices in order of preference; the first that works is used. Default `['wasm', 'reference']`. */
+  /**
+   * Devices in order of preference; the first that works is used. Default `['wasm', 'reference']`. `auto` times webgpu against wasm on the
+   * network itself when the first plan is made, and keeps the faster; `environment().choice` says which, and why.
+   */
   readonly executionProviders?: readonly string[];
   /** Formats weights may be stored in; `['dense']` is the baseline. All where absent; a layer none of them fits stays dense. */
   readonly formats?: readonly string[];
@@ -20,10 +24,18 @@ export interface SessionOptions extends BackendOptions {
   readonly tuning?: TuneTable;
   /** Most milliseconds of measuring for one set of input shapes; default {@link DEFAULT_BUDGET_MS}. */
   readonly tuneBudgetMs?: number;
+  /**
+   * Where outputs go, of all or by name: `cpu` (default) or, on the provider webgpu, `gpu-buffer`, which leaves them on the device as
+   * {@link GpuTensor}s of the caller's. As ONNX Runtime has it.
+   */
+  readonly preferredOutputLocation?: OutputLocation | Readonly<Record<string, OutputLocation>>;
   /** Lengths for free dimensions, so that `prepare` needs no shapes. */
   readonly shapes?: Readonly<Record<string, Shape>>;
   readonly onProgress?: (progress: { stage: string; done: number; total: number }) => void;
 }
+
+const locations = ['cpu', 'gpu-buffer'] as const;
+export type OutputLocation = (typeof locations)[number];
 
 export const DEFAULT_BUDGET_MS = 10_000;
 /** More threads than any work here can be cut for. */
@@ -46,7 +58,7 @@ const record = (value: object, where: string): void =>
 
 /** What each option must be; an option that is not here is a misspelling. */
 const checks = {
-  executionProviders: rowsOf(backends),
+  executionProviders: rowsOf(engines),
   formats: rowsOf(formats),
   removeDead: (remove: unknown, where) =>
     expect(typeof remove === 'boolean', { kind: 'argument', where, needs: 'true or false', got: show(remove) }),
@@ -61,8 +73,21 @@ const checks = {
   threads: (n: number | 'auto', where) => expect(n === 'auto' || (Number.isInteger(n) && n >= 1 && n <= MOST_THREADS), {
     kind: 'argument', where, needs: `'auto' or a whole number from 1 to ${MOST_THREADS}`, got: show(n),
   }),
+  preferredOutputLocation: (where: OutputLocation | Readonly<Record<string, OutputLocation>>, option) => {
+    if (typeof where === 'string') return oneOf(locations)(where, option);
+    record(where, option);
+    for (const [name, location] of Object.entries(where)) oneOf(locations)(location, `${option} ['${name}']`);
+  },
   shapes: record,
   onProgress: (f: unknown, where) => expect(typeof f === 'function', { kind: 'argument', where, needs: 'a function', got: show(f) }),
+  webgpu: (webgpu, where) => {
+    record(webgpu, where);
+    const { device, powerPreference } = webgpu;
+    expect(device === undefined || typeof device?.createBuffer === 'function', {
+      kind: 'argument', where: `${where}.device`, needs: 'a GPUDevice', got: show(device),
+    });
+    if (powerPreference !== undefined) oneOf(['low-power', 'high-performance'])(powerPreference, `${where}.powerPreference`);
+  },
   wasm: (wasm, where) => {
     record(wasm, where);
     if (wasm.simd !== undefined) oneOf(['plain', 'relaxed'])(wasm.simd, `${where}.simd`);

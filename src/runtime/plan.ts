@@ -119,7 +119,7 @@ function layerOf(binding: Binding, input: PlanInput, node: Node, tuning: Tuning)
 }
 
 /** What makes two layers cost the same, their weights apart. */
-function signatureOf({ node, inputs }: Operation): string {
+export function signatureOf({ node, inputs }: Operation): string {
   return `${node.op} ${inputs.map((arg) => arg?.shape.join('x') ?? '-').join(' ')} ${JSON.stringify(node.attrs)}`;
 }
 

@@ -36,7 +36,7 @@ export async function launchChromium(): Promise<Browser> {
 }
 
 /** The folder with Chromium, its libraries and fonts; unpacked once (some seconds), then reused. */
-async function unpacked(): Promise<string> {
+export async function unpacked(): Promise<string> {
   const packed = join(dirname(fileURLToPath(import.meta.resolve('@sparticuz/chromium'))), '..');
   const { version } = JSON.parse(readFileSync(join(packed, 'package.json'), 'utf8')) as { version: string };
   const home = join(root, '.cache', `chromium-${version}`);

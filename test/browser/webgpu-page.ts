@@ -1,6 +1,7 @@
 // What test/browser/webgpu.test.ts runs inside of the page: products on a GPUDevice held against an f64 product.
 import { createProducts, type MultiplyOptions } from '../../src/backends/webgpu/index.ts';
-import { layouts, texts, variants } from '../../src/backends/webgpu/shaders.ts';
+import { link } from '../../src/backends/webgpu/link.ts';
+import { bindings, variants } from '../../src/backends/webgpu/shaders.ts';
 import { BurinError } from '../../src/expect.ts';
 import { pack, type Block, type Matrix } from '../../src/formats/index.ts';
 import { randomFrom } from '../../src/random.ts';
@@ -105,8 +106,7 @@ export async function runCases(cases: readonly Case[]): Promise<{ outcomes: Outc
 export async function compileAll(): Promise<{ wrong: string[]; count: number }> {
   const device = await newDevice(), wrong: string[] = [], names = Object.keys(variants);
   for (const name of names) {
-    const { front, parts } = variants[name];
-    const module = device.createShaderModule({ code: [front, ...parts.map((part) => texts[part])].join('\n') });
+    const module = device.createShaderModule({ code: link(name) });
     for (const { message, lineNum } of (await module.getCompilationInfo()).messages) wrong.push(`${name} line ${lineNum}: ${message}`);
   }
   device.destroy();
@@ -116,10 +116,11 @@ export async function compileAll(): Promise<{ wrong: string[]; count: number }> 
 /** A pipeline of the largest variant of each kernel with the layout found when building: are the default limits enough? */
 export async function largestPipelines(): Promise<string[]> {
   const device = await newDevice(), made: string[] = [];
-  for (const name of ['f32_matmul_8x8', 'f32_bsr_spmm_8x8']) {
-    const { kernel, front, parts } = variants[name];
-    const layout = device.createPipelineLayout({ bindGroupLayouts: [device.createBindGroupLayout({ entries: [...layouts[kernel]] })] });
-    const module = device.createShaderModule({ code: [front, ...parts.map((part) => texts[part])].join('\n') });
+  for (const name of ['f32_dense_matmul_8_128x128', 'f32_bsr_spmm_8x8']) {
+    const { kernel } = variants[name];
+    const bound = device.createBindGroupLayout({ entries: [...bindings[kernel].layout] });
+    const layout = device.createPipelineLayout({ bindGroupLayouts: [bound] });
+    const module = device.createShaderModule({ code: link(name) });
     await device.createComputePipelineAsync({ layout, compute: { module, entryPoint: kernel } });
     made.push(name);
   }
@@ -205,3 +206,5 @@ export async function together(): Promise<string> {
   const all = await Promise.all([1, 2, 3].map((n) => products.multiply(weight, new Float32Array(4 * n).fill(n), n)));
   return all.map((c) => Array.from(c).join(',')).join(' ');
 }
+
+export { runLayers } from './webgpu-layers.ts';

@@ -1,5 +1,5 @@
 /** GPUBufferUsage and GPUMapMode as numbers: outside of browsers a device may come without these globals. */
-export const USAGE = { mapRead: 1, copySrc: 4, copyDst: 8, uniform: 64, storage: 128 } as const;
+export const USAGE = { mapRead: 1, copySrc: 4, copyDst: 8, uniform: 64, storage: 128, queryResolve: 512 } as const;
 export const MAP_READ = 1;
 
 /** One vec4f: the smallest binding every shader takes. */
@@ -16,7 +16,7 @@ export function storage(device: GPUDevice, label: string, bytes: number, usage =
 }
 
 /** Queues `data` for the start of the buffer; a last half word is filled up with zeros. */
-export function write(device: GPUDevice, buffer: GPUBuffer, data: Float32Array | Uint16Array | Uint32Array): void {
+export function write(device: GPUDevice, buffer: GPUBuffer, data: ArrayBufferView): void {
   const whole = data.byteLength - (data.byteLength % 4);
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   device.queue.writeBuffer(buffer, 0, bytes, 0, whole);

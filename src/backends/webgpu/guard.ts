@@ -67,7 +67,7 @@ function refused(where: string, thrown: unknown): BurinError {
 function lossOf(where: string, info: GPUDeviceLostInfo | undefined): Problem {
   return {
     kind: 'device', where, needs: 'a working GPUDevice', got: `one that was lost (${info?.reason ?? 'unknown'}): ${info?.message ?? ''}`,
-    remedy: 'request a new device, call createProducts with it and upload again', cause: info,
+    remedy: 'request a new device and upload again; a session does both when its recover() is called', cause: info,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Guard } from './guard.ts';
-import { layouts, texts, variants } from './shaders.ts';
+import { link } from './link.ts';
+import { bindings, variants } from './shaders.ts';
 
 /** A shader ready to run, and the layout of what it binds: one a kernel, whatever the pattern and the sizes. */
 export interface Pipeline {
@@ -22,10 +23,9 @@ export function pipelinesOf(guard: Guard): (name: string) => Promise<Pipeline> {
 }
 
 async function make(guard: Guard, name: string): Promise<Pipeline> {
-  const { device } = guard, { kernel, front, parts } = variants[name], where = `webgpu ${name}`;
-  const code = [front, ...parts.map((part) => texts[part])].join('\n');
+  const { device } = guard, { kernel } = variants[name], where = `webgpu ${name}`, code = link(name);
   const { module, layout, pipelineLayout } = await guard.run(where, () => {
-    const layout = device.createBindGroupLayout({ label: kernel, entries: [...layouts[kernel]] });
+    const layout = device.createBindGroupLayout({ label: kernel, entries: [...bindings[kernel].layout] });
     const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
     return { layout, pipelineLayout, module: device.createShaderModule({ label: name, code }) };
   });

@@ -1,10 +1,14 @@
-import { expect, show } from '../../expect.ts';
+import { expect, fail, show } from '../../expect.ts';
 import type { Packed } from '../../formats/index.ts';
 import { MAP_READ, storage, USAGE, write } from './buffers.ts';
 import { checkSize, guardOf, type Guard } from './guard.ts';
+import { candidates } from './candidates.ts';
+import { productDispatch } from './layers.ts';
 import { pipelinesOf, type Pipeline } from './pipelines.ts';
+import { productProblem } from './problem.ts';
+import { jobBytes, writeJob, type Dispatch } from './program.ts';
 import { variants } from './shaders.ts';
-import { checkPacked, hold, jobFor, type Held, type Weight } from './weight.ts';
+import { checkPacked, hold, release as free, type Held, type Weight } from './weight.ts';
 
 export interface UploadOptions {
   /** bias[M], added to each row of C; zeros where absent. */
@@ -18,10 +22,10 @@ export interface MultiplyOptions {
   readonly min?: number;
   readonly max?: number;
   /**
-   * `matmul` stages operands in workgroup memory and takes only dense weights; `spmm` walks any format. Where absent, dense
-   * weights take `matmul` when the product fills half of a workgroup or more.
+   * `matmul` stages operands in workgroup memory and takes dense weights and blocks of 16 rows or more; `spmm` walks
+   * any format, and so does `spmv`, made for few columns.   * Where absent, the best guess.
    */
-  readonly kernel?: 'spmm' | 'matmul';
+  readonly kernel?: 'spmm' | 'matmul' | 'spmv';
 }
 
 /** Products C[M×N] = clamp(A[M×K] · B[K×N] + bias[M]) on one device, all row-major f32. */
@@ -58,7 +62,7 @@ export function createProducts(device: GPUDevice): Products {
     return held;
   };
   const release = (weight: Weight): void => {
-    for (const buffer of weights.get(weight)?.buffers ?? []) buffer.destroy();
+    free(weights.get(weight)?.buffers ?? []);
     weights.delete(weight);
   };
   const dispose = (): void => {
@@ -71,7 +75,7 @@ export function createProducts(device: GPUDevice): Products {
   async function upload(packed: Packed, { bias, where = 'webgpu weight' }: UploadOptions = {}): Promise<Weight> {
     stillOpen();
     checkPacked(device, packed, bias, where);
-    const held = await hold(guard, packed, bias, where);
+    const held = await hold(guard, packed, { bias }, where);
     const end = (): void => release(weight);
     const weight: Weight = {
       rows: packed.rows, cols: packed.cols, format: packed.format, bytes: held.bytes, dispose: end, [Symbol.dispose]: end,
@@ -100,33 +104,29 @@ export function createProducts(device: GPUDevice): Products {
 /** One product, checked. */
 interface Task {
   readonly where: string;
-  readonly held: Held;
   readonly name: string;
-  readonly n: number;
-  readonly job: Uint32Array;
+  /** The shader's run on B and C. */
+  readonly dispatch: (b: GPUBuffer, c: GPUBuffer) => Dispatch;
   /** Bytes of B and C. */
   readonly bBytes: number;
   readonly cBytes: number;
-  /** Workgroups along N and M. */
-  readonly groups: readonly [number, number];
 }
 
 /** @throws BurinError when the operands do not fit each other or the device. */
 function taskOf(device: GPUDevice, held: Held, b: Float32Array | GPUBuffer, n: number, options: MultiplyOptions): Task {
-  const { min = -Infinity, max = Infinity } = options, { rows, cols, blocks } = held.packed;
+  const { min = -Infinity, max = Infinity } = options, { rows, cols } = held.packed;
   const where = `webgpu [${rows}, ${cols}] · [${cols}, ${n}]`, bBytes = cols * n * 4, cBytes = rows * n * 4;
   expect(Number.isInteger(n) && n > 0, { kind: 'argument', where, needs: 'a whole number of columns, 1 or more', got: show(n) });
   expect(min <= max, { kind: 'argument', where, needs: 'min ≤ max', got: `${min} and ${max}` });
   checkSize(device, `${where}: B`, bBytes);
   checkSize(device, `${where}: C`, cBytes);
   checkB(b, bBytes, where);
-  const name = choose(held, n, options.kernel), { span, groupBlocks, groupColumns } = variants[name];
-  const groups = [Math.ceil(n / groupColumns), Math.ceil(blocks / groupBlocks)] as const;
-  const most = device.limits.maxComputeWorkgroupsPerDimension;
-  expect(Math.max(...groups) <= most, {
-    kind: 'limit', where, needs: `at most ${most} workgroups each way`, got: groups.join(' × '), remedy: 'split the matrix',
+  const name = choose(held, n, options.kernel);
+  // B may be a larger buffer of the caller's, larger than can be bound as a whole.
+  const dispatch = (b: GPUBuffer, c: GPUBuffer): Dispatch => productDispatch(device, held, productProblem(held, n), {
+    b: { buffer: b, size: bBytes || undefined }, c: { buffer: c }, min, max, shader: name,
   });
-  return { where, held, name, n, job: jobFor(held, n / span, min, max), bBytes, cBytes, groups };
+  return { where, name, dispatch, bBytes, cBytes };
 }
 
 function checkB(b: Float32Array | GPUBuffer, bytes: number, where: string): void {
@@ -138,35 +138,35 @@ function checkB(b: Float32Array | GPUBuffer, bytes: number, where: string): void
   expect(b.size >= bytes, { kind: 'shape', where, needs: `a B of ${bytes} bytes or more`, got: `${b.size}` });
 }
 
-/** The widest shader that N allows, and `matmul` for a dense A that half fills a workgroup each way. */
-function choose({ pattern, packed }: Held, n: number, kernel: MultiplyOptions['kernel']): string {
-  const lanes = packed.layout.lanes;
-  expect(kernel !== 'matmul' || pattern === 'dense', {
-    kind: 'argument', where: 'webgpu matmul', needs: 'a dense weight', got: pattern, remedy: 'take spmm',
+/** The best guess, of the kernel that is asked for. */
+function choose(held: Held, n: number, kernel: MultiplyOptions['kernel']): string {
+  const found = candidates(held, productProblem(held, n)).find((name) => !kernel || variants[name].kernel === kernel);
+  return found ?? fail({
+    kind: 'argument', where: `webgpu ${kernel}`, needs: 'a dense weight or blocks of 16 rows or more', remedy: 'take spmm',
+    got: `${held.format} ${held.packed.block.rows}x${held.packed.block.cols}`,
   });
-  const width = n % 4 ? 1 : n < WIDE ? 4 : 8, staged = `f32_matmul_${lanes}x${width}`;
-  const { groupBlocks, groupColumns } = variants[staged];
-  const fills = packed.blocks * 2 >= groupBlocks && n * 2 >= groupColumns;
-  return pattern === 'dense' && (kernel ? kernel === 'matmul' : fills) ? staged : `f32_${pattern}_spmm_${lanes}x${width}`;
 }
 
-/** Columns of a workgroup whose invocations compute eight each. */
-const WIDE = 128;
-
 /** Queues the product of what lies in `b` into `c`. */
-function submit(device: GPUDevice, task: Task, { compute, layout }: Pipeline, b: GPUBuffer, c: GPUBuffer, readback?: GPUBuffer): void {
-  write(device, task.held.buffers[0], task.job);
-  // B may be a larger buffer of the caller's, larger than can be bound as a whole.
-  const weight = task.held.buffers.map((buffer): GPUBufferBinding => ({ buffer }));
-  const resources = [...weight, { buffer: b, size: task.bBytes || undefined }, { buffer: c }];
-  const encoder = device.createCommandEncoder({ label: task.where });
-  const pass = encoder.beginComputePass();
-  pass.setPipeline(compute);
-  pass.setBindGroup(0, device.createBindGroup({ layout, entries: resources.map((resource, binding) => ({ binding, resource })) }));
-  pass.dispatchWorkgroups(...task.groups);
-  pass.end();
-  if (readback) encoder.copyBufferToBuffer(c, 0, readback, 0, task.cBytes);
-  device.queue.submit([encoder.finish()]);
+function submit(device: GPUDevice, task: Task, { compute, layout }: Pipeline, [b, c, readback]: GPUBuffer[]): void {
+  const { shader, job, operands, groups } = task.dispatch(b, c), { kernel } = variants[shader], size = jobBytes(kernel);
+  const jobs = device.createBuffer({ label: `${task.where}: job`, size, usage: USAGE.uniform | USAGE.copyDst });
+  try {
+    const view = new DataView(new ArrayBuffer(size));
+    writeJob(kernel, job, view);
+    device.queue.writeBuffer(jobs, 0, view);
+    const entries = [{ buffer: jobs }, ...operands].map((resource, binding) => ({ binding, resource }));
+    const encoder = device.createCommandEncoder({ label: task.where }), pass = encoder.beginComputePass();
+    pass.setPipeline(compute);
+    pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
+    pass.dispatchWorkgroups(...groups);
+    pass.end();
+    if (readback) encoder.copyBufferToBuffer(c, 0, readback, 0, task.cBytes);
+    device.queue.submit([encoder.finish()]);
+  } finally {
+    // What was submitted runs as if it were still there.
+    jobs.destroy();
+  }
 }
 
 async function runOnDevice(guard: Guard, task: Task, pipeline: Pipeline, b: GPUBuffer): Promise<GPUBuffer> {
@@ -175,7 +175,7 @@ async function runOnDevice(guard: Guard, task: Task, pipeline: Pipeline, b: GPUB
     return await guard.run(task.where, () => {
       const c = storage(device, `${task.where}: C`, task.cBytes, USAGE.copySrc);
       made.push(c);
-      submit(device, task, pipeline, b, c);
+      submit(device, task, pipeline, [b, c]);
       return c;
     });
   } catch (error) {
@@ -191,7 +191,7 @@ async function runAndRead(guard: Guard, task: Task, pipeline: Pipeline, data: Fl
       made.push(storage(device, `${task.where}: B`, task.bBytes), storage(device, `${task.where}: C`, task.cBytes, USAGE.copySrc));
       made.push(device.createBuffer({ label: `${task.where}: result`, size: task.cBytes, usage: USAGE.mapRead | USAGE.copyDst }));
       write(device, made[0], data);
-      submit(device, task, pipeline, made[0], made[1], made[2]);
+      submit(device, task, pipeline, made);
       return made[2];
     });
     await guard.wait(task.where, 'a result that can be read', readback.mapAsync(MAP_READ));

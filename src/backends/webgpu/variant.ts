@@ -5,16 +5,19 @@ export interface Field {
   readonly type: string;
 }
 
+/** What every variant of a kernel binds: its job, a uniform, at 0, then its operands. */
+export interface Bindings {
+  readonly layout: readonly GPUBindGroupLayoutEntry[];
+  readonly job: readonly Field[];
+}
+
 /** One shader: a kernel, what it walks, and its sizes. The name says the rest: `f32_csr_spmm_4x8` is 4 rows × 8 columns an invocation. */
 export interface Variant {
-  /** The entry point, and whose binding layout it has. */
+  /** The entry point, and whose bindings it has. */
   readonly kernel: string;
-  /** Columns that are one element of B and C; N is a multiple of it. */
-  readonly span: number;
-  /** Blocks of rows, and columns, that one workgroup computes. */
-  readonly groupBlocks: number;
-  readonly groupColumns: number;
-  /** Sizes, to be put in front of the parts. */
+  /** The `const`s that stand in front of its parts. */
+  readonly sizes: Readonly<Record<string, number>>;
+  /** Sizes as text, to be put in front of the parts. */
   readonly front: string;
   readonly parts: readonly string[];
 }

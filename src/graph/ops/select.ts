@@ -85,7 +85,8 @@ function padSizes(call: Call): number[] {
   });
 }
 
-function padPlaces(call: Call): Places {
+/** For every axis of a `Pad` call, the place of the input that each place of the output reads; negative for the filler. */
+export function padPlaces(call: Call): Places {
   const border = borders[text(call, 'mode', 'constant')];
   const sizes = padSizes(call);
   return padding(call).map(({ before }, d) => every(sizes[d]).map((i) => border(i - before, input(call, 0).shape[d])));

@@ -203,7 +203,7 @@ export function convWeight(
 }
 
 /** The weights of all groups, one below the other: what is chosen must fit each of them. */
-function everyGroup(groups: number, weightOf: (group: number) => Weight): Weight {
+export function everyGroup(groups: number, weightOf: (group: number) => Weight): Weight {
   const { key, rows, cols } = weightOf(0);
   if (groups === 1) return weightOf(0);
   const matrix = (): Matrix => {
@@ -260,7 +260,7 @@ function scatterCall(
 }
 
 /** One group of [I, O, KH, KW] weights as a matrix (O·KH·KW) × I. */
-function transposedWeight(
+export function transposedWeight(
   name: string, data: Float32Array, { inputs, rows, group }: { inputs: number; rows: number; group: number },
 ): Weight {
   const matrix = (): Matrix => {

@@ -1,0 +1,5 @@
+// Max.
+
+fn apply(a: f32, b: f32) -> f32 {
+  return larger(a, b);
+}

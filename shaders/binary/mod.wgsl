@@ -1,0 +1,5 @@
+// Mod with the sign of the divisor.
+
+fn apply(a: f32, b: f32) -> f32 {
+  return a - b * floor(a / b);
+}

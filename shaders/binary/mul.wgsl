@@ -1,0 +1,5 @@
+// Mul.
+
+fn apply(a: f32, b: f32) -> f32 {
+  return a * b;
+}

@@ -1,0 +1,9 @@
+// The mean of the pixels of a window that lie on the image.
+
+fn step(sofar: f32, value: f32) -> f32 {
+  return sofar + value;
+}
+
+fn finish(sofar: f32, inside: u32, padded: u32) -> f32 {
+  return sofar / f32(inside);
+}

@@ -1,0 +1,5 @@
+// Floor.
+
+fn apply(x: f32, p: f32, q: f32) -> f32 {
+  return floor(x);
+}

@@ -1,0 +1,5 @@
+// Reciprocal.
+
+fn apply(x: f32, p: f32, q: f32) -> f32 {
+  return 1.0 / x;
+}

@@ -1,0 +1,5 @@
+// Round: halves to the even neighbour.
+
+fn apply(x: f32, p: f32, q: f32) -> f32 {
+  return round(x);
+}

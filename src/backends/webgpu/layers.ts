@@ -1,0 +1,89 @@
+import { expect } from '../../expect.ts';
+import { candidates, tileOf } from './candidates.ts';
+import type { Dispatch } from './program.ts';
+import { productProblem, type Problem } from './problem.ts';
+import { variants } from './shaders.ts';
+import type { Variant } from './variant.ts';
+import type { Factor } from './weight.ts';
+
+/** What a product reads and writes; bindings must not overlap. */
+export interface Operands {
+  readonly b: GPUBufferBinding;
+  readonly c: GPUBufferBinding;
+  /** Added to C before the bounds; lies as C does. */
+  readonly residual?: GPUBufferBinding;
+}
+
+/** Bounds of the results; none where absent. */
+export interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** The numbers of a product's job. Elements of an operand are what its shader declares: spans or floats. */
+function jobOf(
+  { packed, groups, rows, order, biased }: Factor, { columns, a, b, c, window }: Problem, { sizes: { SPAN }, parts }: Variant,
+  { min = -Infinity, max = Infinity, residual }: Bounds & Pick<Operands, 'residual'>,
+): Dispatch['job'] {
+  const inB = parts.includes('input/matrix') ? SPAN : 1, inC = parts.includes('output/spans') ? SPAN : 1;
+  const numbers = {
+    rows, depth: packed.cols, columns, spans: Math.ceil(columns / SPAN), k_block: packed.layout.kBlock, parts: packed.starts.length,
+    blocks: packed.blocks, group_blocks: packed.blocks / groups, groups, order, block_rows: packed.blockRows, block_cols: packed.blockCols,
+    a_step: a, b_step: b.step / inB, b_row: b.row / inB, b_col: b.col, c_step: c.step / inC, c_row: c.row / inC, c_col: c.col,
+    biased: Number(biased), residual: Number(residual !== undefined), lo: min, hi: max,
+  };
+  if (!window) return numbers;
+  const { in: [height, width], out: [, outWidth], strides: [strideY, strideX], pads: [top, left] } = window;
+  return { ...numbers, height, width, out_width: outWidth, stride_y: strideY, stride_x: strideX, top, left };
+}
+
+/**
+ * A held weight times what `problem` says of B: any layer that is a product (convolutions of every kind, linear layers).
+ * @param shader one of the {@link candidates}
+ * @throws BurinError `limit` when it takes more workgroups than the device runs
+ */
+export function productDispatch(
+  device: GPUDevice, held: Factor, problem: Problem,
+  { b, c, residual, shader = candidates(held, problem)[0], ...bounds }: Operands & Bounds & { shader?: string },
+): Dispatch {
+  const tile = tileOf(shader), { images, columns } = problem;
+  const tall = Math.ceil(held.packed.blocks / held.groups / tile.blocks);
+  const groups = [Math.ceil(columns / tile.columns), tall, images * held.groups] as const;
+  const most = device.limits.maxComputeWorkgroupsPerDimension;
+  expect(Math.max(...groups) <= most, {
+    kind: 'limit', where: `webgpu ${shader}`, needs: `at most ${most} workgroups each way`, got: groups.join(' × '),
+    remedy: 'split the matrix',
+  });
+  // What is not read is bound to something that is not written.
+  const [spare] = held.operands, taps = held.taps ? { buffer: held.taps } : spare;
+  const job = jobOf(held, problem, variants[shader], { ...bounds, residual });
+  return { shader, job, operands: [...held.operands, b, residual ?? spare, taps, c], groups };
+}
+
+/**
+ * A[images, M, K] of activations as a factor: C[images, M, N] = A·B with B[images, K, N], each of which may be the same for all
+ * images. With `b` in rows of K instead of N, the product is A·Bᵀ.
+ */
+export function matmulDispatch(
+  device: GPUDevice, { m, k, n, images = 1, sameA = false, sameB = false, transposed = false }: MatMul,
+  { a, ...rest }: Operands & Bounds & { readonly a: GPUBufferBinding; readonly shader?: string },
+): Dispatch {
+  const layout = { lanes: 1, unit: 1, kBlock: Math.max(1, k) };
+  const factor: Factor = {
+    packed: { rows: m, cols: k, layout, starts: k > 0 ? [0] : [], blocks: m, block: { rows: 1, cols: 1 }, blockRows: 1, blockCols: 1 },
+    pattern: 'dense', groups: 1, rows: m, operands: [a, a, a, a], order: 0, biased: false,
+  };
+  const step = sameB ? 0 : k * n, b = transposed ? { step, row: 1, col: k } : { step, row: n, col: 1 };
+  return productDispatch(device, factor, { ...productProblem(factor, n, images), a: sameA ? 0 : m * k, b }, rest);
+}
+
+/** Sizes of a product of two activations. */
+export interface MatMul {
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+  readonly images?: number;
+  readonly sameA?: boolean;
+  readonly sameB?: boolean;
+  readonly transposed?: boolean;
+}

@@ -1,0 +1,191 @@
+import type { Dispatch } from '../../backends/webgpu/program.ts';
+import { programOf } from '../../backends/webgpu/program.ts';
+import { variants } from '../../backends/webgpu/shaders.ts';
+import type { Gpu } from '../../backends/webgpu/gpu.ts';
+import { countNonzero, type Block, type Matrix } from '../../formats/index.ts';
+import { fillOf, storagesFor } from '../choices.ts';
+import type { Decision } from '../choose.ts';
+import { blockName, formatName } from '../lower/weight.ts';
+import type { Candidate, TuneMemory, TuneMode } from '../tune.ts';
+import type { Place, Storage, Ways, Weighted } from './lower/lower.ts';
+
+/** Rows that shaders keep together, fewest first. */
+const laneCounts = [...new Set(Object.values(variants).flatMap(({ kernel, sizes }) => (kernel === 'spmm' ? [sizes.ROWS] : [])))]
+  .sort((a, b) => a - b);
+const most = laneCounts.at(-1)!;
+
+/** Blocks this high share their positions among the invocations of a workgroup; a list of places for so many rows costs next to nothing. */
+const TALL_BLOCKS: readonly Block[] = [16, 32, 64].map((rows) => ({ rows, cols: 1 }));
+const LOW_BLOCK: Block = { rows: 4, cols: 1 };
+/** A format is only tried where at least this share of what it stores is nonzero. */
+const LEAST_FILL = 0.65;
+
+/** What a stored position costs beside one of a dense weight, as long as nobody has timed it: its index, and sums of fewer rows. */
+function penalty(format: string, { rows, cols }: Block): number {
+  if (format === 'dense') return 1;
+  if (format === 'nm') return 1.3;
+  if (cols > 1 || rows > most) return 1.1;
+  return rows >= 4 ? 1.2 : rows > 1 ? 1.5 : 2;
+}
+
+/** Share of a weight that a format stores. */
+function stored(matrix: Matrix, format: string, block: Block): number {
+  if (format === 'dense') return 1;
+  if (block.of) return block.keep! / block.of;
+  return countNonzero(matrix.values) / matrix.values.length / (fillOf(matrix, block) || 1);
+}
+
+/** Rows that are kept together where all rows of a workgroup share their positions: staged shaders have most of their tiles for four. */
+const SHARED_LANES = 4;
+
+/** A single column gives work to as many invocations as there are blocks of rows: they are single rows then. */
+function lanesFor(matrix: Matrix, format: string, block: Block, columns: number): number {
+  const rows = format === 'dense' ? (columns === 1 ? 1 : Math.min(matrix.rows, SHARED_LANES)) : block.rows;
+  if (rows > most) return SHARED_LANES;
+  return laneCounts.find((lanes) => lanes >= rows) ?? most;
+}
+
+/** A way to store a weight, with what it is thought to cost and the bytes of its values. */
+export interface Storable extends Storage { readonly cost: number; readonly bytes: number }
+
+/** Ways to store a weight in at most `mostBytes`, best guess first; dense where nothing that is allowed fits the weight. */
+export function storagesOf({ matrix, columns }: Weighted, mostBytes: number, allowed?: readonly string[]): Storable[] {
+  const whole = matrix(), found = storagesFor(whole), sparse = found.some(([format]) => format === 'csr');
+  // What low blocks do not fill, higher ones fill less.
+  const tall = sparse && fillOf(whole, LOW_BLOCK) >= LEAST_FILL
+    ? TALL_BLOCKS.filter((block) => whole.rows >= block.rows && fillOf(whole, block) >= LEAST_FILL) : [];
+  const all = [...found, ...tall.map((block) => ['bsr', block] as const)].map(([format, block]): Storable => {
+    const lanes = lanesFor(whole, format, block, columns), share = stored(whole, format, block);
+    const rows = Math.ceil(whole.rows / lanes) * lanes, bytes = Math.ceil(share * rows * whole.cols) * 4;
+    return { format, block, lanes, cost: share * penalty(format, block), bytes };
+  });
+  const fitting = all.filter(({ format }) => !allowed || allowed.includes(format));
+  return (fitting.length ? fitting : all.filter(({ format }) => format === 'dense'))
+    .filter(({ bytes }) => bytes <= mostBytes).sort((a, b) => a.cost - b.cost);
+}
+
+export interface Choosing {
+  readonly gpu: Gpu;
+  readonly place: Place;
+  readonly weight: Weighted;
+  readonly storages: readonly Storable[];
+  /** What makes two layers cost the same, their weights apart. */
+  readonly signature: string;
+  readonly tune: TuneMode;
+  readonly memory: TuneMemory;
+  /** Milliseconds of measuring that are left. */
+  readonly leftMs: number;
+}
+
+/** What was chosen for a weight; its ways stay on the device. */
+export interface ChosenWay {
+  readonly ways: Ways;
+  readonly dispatches: readonly Dispatch[];
+  readonly format: string;
+  readonly kernel: string;
+  readonly candidates: readonly Candidate[];
+  readonly decided?: Decision;
+}
+
+/** Storages that are timed at most, dense among them, and shaders of each. */
+const MOST_STORAGES = 4;
+const MOST_SHADERS = 3;
+/** A sparse way that is not faster than dense by this much loses: timings of equals scatter. */
+const MARGIN = 0.02;
+
+interface Entry { readonly storage: Storable; readonly ways: Ways; readonly shader: string; ms: number }
+
+/** The fastest way to store and run a weight on this device, by timing where it may be timed. */
+export async function chooseWay(choosing: Choosing): Promise<ChosenWay> {
+  const { tune, leftMs, storages } = choosing, decided = tune === 'predict' ? 'predicted' : leftMs <= 0 ? 'out of time' : 'timed';
+  const tried = decided === 'timed' ? promising(storages) : storages.slice(0, 1), held: Ways[] = [];
+  try {
+    const entries: Entry[] = [];
+    for (const storage of tried) {
+      const ways = await choosing.weight.ways(choosing.place, storage);
+      held.push(ways);
+      for (const shader of ways.shaders.slice(0, MOST_SHADERS)) entries.push({ storage, ways, shader, ms: Infinity });
+    }
+    const recalled = decided === 'timed' && recall(choosing, entries);
+    if (decided === 'timed' && !recalled && entries.length > 1) await time(choosing, entries);
+    const best = decided === 'timed' ? fastest(entries) : entries[0];
+    for (const ways of held) if (ways !== best.ways) ways.dispose();
+    return chosen(best, entries, recalled ? 'remembered' : decided);
+  } catch (error) {
+    for (const ways of held) ways.dispose();
+    throw error;
+  }
+}
+
+/** The best guesses, and dense, which is always worth knowing. */
+function promising(storages: readonly Storable[]): Storable[] {
+  const dense = storages.filter(({ format }) => format === 'dense');
+  return [...storages.filter(({ format }) => format !== 'dense').slice(0, MOST_STORAGES - dense.length), ...dense];
+}
+
+const isDense = ({ storage }: Entry): boolean => storage.format === 'dense';
+const least = (entries: readonly Entry[]): Entry => entries.reduce((a, b) => (b.ms < a.ms ? b : a));
+
+function fastest(entries: readonly Entry[]): Entry {
+  const best = least(entries), dense = entries.filter(isDense);
+  if (!dense.length || isDense(best)) return best;
+  const baseline = least(dense);
+  return best.ms < baseline.ms * (1 - MARGIN) ? best : baseline;
+}
+
+function chosen({ storage, ways, shader }: Entry, entries: readonly Entry[], decided: Decision): ChosenWay {
+  const nameOf = (of: Storable): string => formatName({ ...of, kernel: undefined as never });
+  const candidates = entries.filter(({ ms }) => ms < Infinity).sort((a, b) => a.ms - b.ms)
+    .map((entry) => ({ format: entry.storage.format, kernel: entry.shader, ms: entry.ms }));
+  const some = entries.length > 1 ? { decided } : {};
+  return { ways, dispatches: ways.dispatches(shader), format: nameOf(storage), kernel: shader, candidates, ...some };
+}
+
+function keyOf({ gpu, weight, signature }: Choosing, { storage: { format, block, lanes }, shader }: Entry): string {
+  const { rows, cols, values } = weight.matrix();
+  return `webgpu ${gpu.adapter}|${signature}|${rows}x${cols}|nnz ${countNonzero(values)}|${format} ${blockName(block)} ${lanes}|${shader}`;
+}
+
+/** Takes times of an earlier plan over; false where they are not all there. */
+function recall(choosing: Choosing, entries: readonly Entry[]): boolean {
+  const times = entries.map((entry) => choosing.memory.get(keyOf(choosing, entry)));
+  if (times.includes(undefined)) return false;
+  entries.forEach((entry, i) => { entry.ms = times[i]!; });
+  return true;
+}
+
+/** A sample repeats a run until it lasts this long, so often at most. */
+const SAMPLE_MS = 4;
+const MOST_RUNS = 64;
+const ROUNDS = 3;
+
+/** Times entries in turns, so that a change of the device's mood meets all of them; the least counts. */
+async function time(choosing: Choosing, entries: readonly Entry[]): Promise<void> {
+  const { gpu, memory, leftMs } = choosing, start = performance.now(), where = 'tuning';
+  const programs = await Promise.all(entries.map(({ ways, shader }) => programOf(gpu.guard, gpu.pipeline, ways.dispatches(shader), where)));
+  const sample = async (i: number, runs: number): Promise<number> => {
+    const from = performance.now();
+    await gpu.guard.run(where, () => {
+      const encoder = gpu.device.createCommandEncoder({ label: where }), pass = encoder.beginComputePass();
+      for (let n = 0; n < runs; n++) programs[i].encode(pass);
+      pass.end();
+      gpu.device.queue.submit([encoder.finish()]);
+    });
+    await gpu.guard.wait(where, 'work to end', gpu.device.queue.onSubmittedWorkDone());
+    return (performance.now() - from) / runs;
+  };
+  try {
+    const once: number[] = [];
+    for (const i of entries.keys()) {
+      await sample(i, 1); // the first run of a shader may still compile
+      once.push(await sample(i, 1));
+    }
+    const runs = Math.max(1, Math.min(MOST_RUNS, Math.ceil(SAMPLE_MS / Math.max(1e-3, Math.min(...once)))));
+    for (let round = 0; round < ROUNDS && (round === 0 || performance.now() - start < leftMs); round++) {
+      for (const [i, entry] of entries.entries()) entry.ms = Math.min(entry.ms, await sample(i, runs));
+    }
+    for (const entry of entries) memory.set(keyOf(choosing, entry), entry.ms);
+  } finally {
+    for (const program of programs) program.dispose();
+  }
+}
