@@ -270,6 +270,8 @@ for (const [name, nodes] of Object.entries(shared)) {
 
 /** Rounding of the argument's multiple of ln 2 and of a few operations. */
 const RELATIVE = 1e-6;
+/** WGSL promises exp(x) within 3 + 2·|x| units in the last place, and some more go where others are computed from it. */
+const promisedBy = (device: string, x: number): number => (device === 'webgpu' ? (16 + 2 * Math.abs(x)) * 2 ** -23 : RELATIVE);
 
 const unusual = new Tensor('float32', [NaN, -Infinity, Infinity, -0, 1, -2, 3e38, NaN, 0.5]);
 for (const op of [
@@ -283,13 +285,13 @@ const functions: Readonly<Record<string, (x: number) => number>> = {
   Exp: Math.exp, Sigmoid: (x) => 1 / (1 + Math.exp(-x)), Swish: (x) => x / (1 + Math.exp(-x)), Tanh: Math.tanh,
 };
 for (const [op, of] of Object.entries(functions)) {
-  test(`${op} keeps its digits: relative error below 1e-6 from -86 to 86`, async () => {
+  test(`${op} keeps its digits from -86 to 86`, async () => {
     for (const [device, options] of Object.entries(devices)) {
       if (device === 'reference') continue;
       const got = (await runOnce(oneNode(op, {}, [grid]), options)).outputs.y0.data as Float32Array;
       grid.data.forEach((x, i) => {
         const want = of(x), error = Math.abs(got[i] - want);
-        if (!(error <= RELATIVE * Math.abs(want))) assert.unreachable(`${device} ${op}(${x}): expected ${want}, got ${got[i]}`);
+        if (!(error <= promisedBy(device, x) * Math.abs(want))) assert.unreachable(`${device} ${op}(${x}): expected ${want}, got ${got[i]}`);
       });
     }
   });
