@@ -64,6 +64,6 @@ export const command: Command = {
     const bytes = writeOnnx(made, { sparse: args.has('sparse-initializers') });
     await write(output, bytes);
     if (saved) await saveMasks(saved, pruned.masks, { graph, how: pruned.how });
-    io.out(`${summaryOf(pruned.graph)}\n${output}: ${count(bytes.length)}B\n`);
+    io.out(`${summaryOf(made)}\n${output}: ${count(bytes.length)}B\n`);
   },
 };

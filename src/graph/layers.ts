@@ -48,6 +48,9 @@ export function layerOf(graph: Graph, node: Node): Layer | undefined {
   return { node, name: node.name, weight: node.inputs[1], dims: oihw(tensor.dims, orientation, groups), groups, orientation };
 }
 
+/** Whether a layer is a product of vectors, without a window: fully connected. */
+export const isLinear = ({ node }: Layer): boolean => !node.op.startsWith('Conv');
+
 /** The layers of a graph in execution order. A weight that several nodes share is listed once, at the first of them. */
 export function prunableLayers(graph: Graph): Layer[] {
   const seen = new Set<string>();

@@ -44,7 +44,7 @@ const MOST_HESSIAN = 4096 ** 2;
  * Runs samples through a network and gathers what criteria like wanda, ria (inputNorms) and obs (hessian) ask for: the option `evidence`
  * of `prune`. Layers whose input is a constant have none.
  * @throws BurinError `argument` for options that do not exist and where there is no sample, `limit` for Hessians larger than 4096 × 4096,
- * `unsupported` for the Hessian of a transposed convolution; as a session's `run`
+ * `unsupported` for the Hessian of a transposed convolution and for Gemm with transA; as a session's `run`
  */
 export async function gatherEvidence(
   graph: Graph, samples: Iterable<Feeds> | AsyncIterable<Feeds>, options: GatherOptions = {},
@@ -54,6 +54,11 @@ export async function gatherEvidence(
   for (const name of what) lookUp(gatherings, name, 'option what');
   const chosen = chooseLayers(prunableLayers(graph), { layers: included, exclude });
   const layers = chosen.filter(({ node }) => !graph.constants.has(node.inputs[0]));
+  const turned = layers.find(({ node }) => node.attrs.transA);
+  expect(!turned, {
+    kind: 'unsupported', where: `evidence of ${turned?.name}`, needs: 'inputs with one sample a row', got: 'Gemm with transA',
+    remedy: 'leave the layer out with option exclude',
+  });
   const sums = layers.map((layer) => Object.fromEntries(what.map((name) => [name, begun(layer, name)])));
   const session = await SparseSession.create(exposed(graph, layers), { ...sessionOptions, tune: 'predict' });
   let count = 0;

@@ -12,9 +12,8 @@ type Row = readonly [O: Extent, I: Extent, H: Extent, W: Extent];
 
 /**
  * A group lives or dies as one. Names after fasterai; what one group spans along O, I, KH, KW of a weight [O, I, KH, KW].
- * A linear layer is [O, I, 1, 1]: there fasterai's linear `row` (one output neuron) is `filter`, its linear `column`
- * (one input feature) is `shared_kernel`, and `kernel`, `row` and `column` are single weights. In a convolution with
- * groups, I counts the input channels of one group.
+ * A linear layer is [O, I, 1, 1]; {@link linear} has the names that mean something else there. In a convolution with groups, I counts
+ * the input channels of one group.
  */
 export const granularities = {
   weight: [1, 1, 1, 1],
@@ -45,6 +44,14 @@ export const granularities = {
   block_rows: ['R', 1, 1, 1],
 } as const satisfies Record<string, Row>;
 
+/** Names that fasterai uses otherwise for linear layers: the rows and columns of the matrix [O, I]. */
+const linear: Readonly<Record<string, Row>> = {
+  /** All weights of one output neuron. */
+  row: [1, all, all, all],
+  /** All weights that read one input feature. */
+  column: [all, 1, all, all],
+};
+
 export type GranularityName = keyof typeof granularities;
 
 /** A name of the table, with its numbers where it has some, `filter`, `block(4,1)` or `block:4x1`, `block_rows(8)`; or the extents. */
@@ -53,13 +60,14 @@ export type Granularity = GranularityName | (string & {}) | Extents;
 const spelling = /^([a-z_]+)(?:\((\d+)(?:,\s*(\d+))?\)|:(\d+)(?:x(\d+))?)?$/;
 
 /**
- * What one group of `granularity` spans.
+ * What one group of `granularity` spans, in a convolution or in a linear layer.
  * @throws BurinError `argument` for an unknown name (lists the names) or numbers that do not fit it.
  */
-export function extentsOf(granularity: Granularity): Extents {
+export function extentsOf(granularity: Granularity, inLinear = false): Extents {
   if (typeof granularity !== 'string') return checked(granularity);
   const match = spelling.exec(granularity.trim());
-  const row: Row = lookUp<Row>(granularities, match?.[1] ?? granularity, 'granularity');
+  const name = match?.[1] ?? granularity, own = inLinear ? linear[name] : undefined;
+  const row = own ?? lookUp<Row>(granularities, name, 'granularity');
   const numbers = (match ?? []).slice(2).filter((text) => text !== undefined).map(Number);
   const letters = (['R', 'C'] as const).filter((letter) => row.includes(letter));
   if (numbers.length !== letters.length) {

@@ -1,6 +1,6 @@
-import type { Oihw } from '../graph/layers.ts';
+import { isLinear, type Layer, type Oihw } from '../graph/layers.ts';
 import type { Scores } from './criteria/criteria.ts';
-import type { Extents } from './granularities.ts';
+import { extentsOf, type Extents, type Granularity } from './granularities.ts';
 
 /** The groups of one weight, a lattice over O, I, H, W; the last group along an axis may be smaller. Groups are numbered row-major. */
 export interface Grid {
@@ -16,6 +16,9 @@ export function gridOf(dims: Oihw, extents: Extents): Grid {
   const counts = dims.map((dim, axis) => Math.ceil(dim / clamped[axis])) as unknown as Oihw;
   return { dims, extents: clamped, counts, groups: counts.reduce((product, count) => product * count, 1) };
 }
+
+/** The groups of a layer. @throws BurinError `argument` for a granularity there is not */
+export const gridFor = (layer: Layer, granularity: Granularity): Grid => gridOf(layer.dims, extentsOf(granularity, isLinear(layer)));
 
 /** Every weight is a group of its own, so that group numbers are weight numbers. */
 function single(grid: Grid): boolean {

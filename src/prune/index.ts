@@ -1,5 +1,6 @@
 export { allocations, type Allocation, type AllocationName, type Share } from './allocations.ts';
 export { countings, type Counting, type CountingName } from './counting.ts';
+export { criterionFrom, type CriterionChoice } from './criteria/ask.ts';
 export { criteria, type Context, type Criterion, type CriterionName, type Scores } from './criteria/criteria.ts';
 export { evidences, type Evidence, type EvidenceName, type LayerEvidence, type Numbers } from './criteria/evidence.ts';
 export { extentsOf, granularities, type Extents, type Granularity, type GranularityName } from './granularities.ts';

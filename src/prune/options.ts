@@ -2,7 +2,8 @@ import { expect, lookUp, show } from '../expect.ts';
 import type { Allocation, AllocationName } from './allocations.ts';
 import type { LayerChoice } from './choose.ts';
 import type { CountingName } from './counting.ts';
-import type { Criterion, CriterionName } from './criteria/criteria.ts';
+import type { CriterionChoice } from './criteria/ask.ts';
+import type { Criterion } from './criteria/criteria.ts';
 import type { Evidence } from './criteria/evidence.ts';
 import type { Granularity } from './granularities.ts';
 import type { Reduction } from './groups.ts';
@@ -10,7 +11,7 @@ import type { Scope } from './scopes.ts';
 
 export interface PruneOptions {
   /** Scores a weight; the smallest go. Default magnitude (squared under allocation lamp). */
-  readonly criterion?: CriterionName | (string & {}) | Criterion;
+  readonly criterion?: CriterionChoice;
   /** How far one decision reaches. Default weight. */
   readonly granularity?: Granularity;
   /** What is ranked together. Default layer. */
@@ -49,8 +50,8 @@ const layers = {
 /** What each option must be; the names they may take are for the tables. An option that is not here is a misspelling. */
 const checks: Readonly<Record<keyof PruneOptions, { readonly needs: string; readonly test: Check }>> = {
   criterion: {
-    needs: 'the name of a criterion or { formula, score }',
-    test: (value) => isText(value) || typeof (value as Criterion | null)?.score === 'function',
+    needs: 'the name of a criterion, a function or { formula, score }',
+    test: (value) => isText(value) || typeof value === 'function' || typeof (value as Criterion | null)?.score === 'function',
   },
   granularity: { needs: 'the name of a granularity or four extents', test: (value) => isText(value) || Array.isArray(value) },
   scope: { needs: "the name of a scope, '2:4', { keep, of } or lists of layer names", test: (value) => isText(value) || isObject(value) },
@@ -60,7 +61,7 @@ const checks: Readonly<Record<keyof PruneOptions, { readonly needs: string; read
   },
   allocation: {
     needs: 'the name of an allocation or { about, shares }',
-    test: (value) => isText(value) || typeof (value as Allocation | null)?.shares === 'function',
+    test: (value) => isText(value) || (isObject(value) && ['function', 'undefined'].includes(typeof (value as Allocation).shares)),
   },
   counting: { needs: 'the name of a counting', test: isText },
   floor: { needs: 'a fraction 0 … 1', test: (value) => typeof value === 'number' && value >= 0 && value <= 1 },

@@ -6,10 +6,11 @@ import { randomFrom } from '../random.ts';
 import type { Tensor } from '../tensor.ts';
 import { chooseLayers, namesOf } from './choose.ts';
 import { countings, type Counting } from './counting.ts';
-import { criteria, type Context, type Criterion, type Scores } from './criteria/criteria.ts';
+import { criterionFrom, scored } from './criteria/ask.ts';
+import type { Context, Criterion, Scores } from './criteria/criteria.ts';
 import { evidenceFor, type Evidence } from './criteria/evidence.ts';
-import { extentsOf, type Extents } from './granularities.ts';
-import { gridOf, keptWeights, reductions, scoreGroups, type Reduction } from './groups.ts';
+import { extentsOf, type Granularity } from './granularities.ts';
+import { gridFor, keptWeights, reductions, scoreGroups, type Reduction } from './groups.ts';
 import { applyMask, fromZeros, maskFrom, statistics, type Mask } from './masks/mask.ts';
 import { checkOptions, type PruneOptions } from './options.ts';
 import type { Ranked } from './rank.ts';
@@ -48,7 +49,7 @@ export interface Pruned {
 interface Job extends Omit<Division, 'criterion'> {
   readonly graph: Graph;
   readonly criterion: Criterion;
-  readonly extents: Extents;
+  readonly granularity: Granularity;
   readonly reduction: Reduction;
   readonly seed: number;
   readonly evidence?: Evidence;
@@ -76,9 +77,10 @@ export function prune(graph: Graph, options: PruneOptions): Pruned {
   expectGraph(graph);
   checkOptions(options);
   const layers = layersToPrune(graph, options);
-  const refusals = new Map<Layer, string>(), extents = extentsOf(options.granularity ?? 'weight'), { strict = true } = options;
-  const division = dividedAs(graph, options, (rule) => layers.filter((layer) => fits(layer, { rule, extents, strict, refusals })));
-  const job = jobOf(graph, division, { ...options, extents });
+  const refusals = new Map<Layer, string>(), { granularity = 'weight', strict = true } = options;
+  extentsOf(granularity); // refuses what there is not, before any layer is looked at
+  const division = dividedAs(graph, options, (rule) => layers.filter((layer) => fits(layer, { rule, granularity, strict, refusals })));
+  const job = jobOf(graph, division, options);
   const decided = new Map<string, Decision>(), constants = new Map(graph.constants);
   for (const batch of job.batches) {
     for (const decision of decide(batch, job)) {
@@ -101,27 +103,28 @@ function layersToPrune(graph: Graph, options: PruneOptions): Layer[] {
   return layers.filter((layer) => Object.hasOwn(sparsity, layer.name));
 }
 
-function jobOf(graph: Graph, division: Division, options: PruneOptions & { extents: Extents }): Job {
-  const { criterion = division.criterion, extents, reduction = 'mean', seed = 0, evidence, counting = 'exact', floor = 0 } = options;
+function jobOf(graph: Graph, division: Division, options: PruneOptions): Job {
+  const { criterion = division.criterion, granularity = 'weight', reduction = 'mean', counting = 'exact' } = options;
+  const { seed = 0, evidence, floor = 0 } = options;
   lookUp(reductions, reduction, 'reduction');
   return {
-    ...division, graph, extents, reduction, seed, evidence, floor,
-    criterion: typeof criterion === 'string' ? lookUp<Criterion>(criteria, criterion, 'criterion') : criterion,
+    ...division, graph, granularity, reduction, seed, evidence, floor,
+    criterion: criterionFrom(criterion),
     counting: lookUp<Counting>(countings, counting, 'counting'),
   };
 }
 
 interface Fitting {
   readonly rule: ScopeRule;
-  readonly extents: Extents;
+  readonly granularity: Granularity;
   readonly strict: boolean;
   readonly refusals: Map<Layer, string>;
 }
 
 /** Whether the scope can rank the layer; if not, throws or writes the reason into `refusals`. */
-function fits(layer: Layer, { rule, extents, strict, refusals }: Fitting): boolean {
+function fits(layer: Layer, { rule, granularity, strict, refusals }: Fitting): boolean {
   try {
-    rule.check?.(layer, gridOf(layer.dims, extents));
+    rule.check?.(layer, gridFor(layer, granularity));
     return true;
   } catch (error) {
     if (strict || !(error instanceof BurinError) || error.kind !== 'shape') throw error;
@@ -141,14 +144,11 @@ function chosen(layers: readonly Layer[], job: Job): Ranked {
 }
 
 function candidateOf(layer: Layer, job: Job): Candidate {
-  const weights = readWeight(job.graph, layer), grid = gridOf(layer.dims, job.extents);
-  const scores = job.criterion.score(weights, contextOf(layer, job));
-  const odd = indexOfNaN(scores);
-  expect(odd < 0, {
-    kind: 'model', where: `${layer.weight} [${layer.dims.join(', ')}]`, needs: 'scores that are numbers', got: `NaN at ${odd}`,
-    remedy: 'look for NaN among the weights',
-  });
+  const weights = readWeight(job.graph, layer), grid = gridFor(layer, job.granularity);
+  const scores = scored(job.criterion, weights, contextOf(layer, job));
+  checkNumbers(layer, scores, '');
   const groups = scoreGroups(grid, weights, scores, job.reduction);
+  checkNumbers(layer, groups, 'group ');
   return { layer, grid, sparsity: job.sparsityOf(layer), scores: job.rescale?.(groups) ?? groups };
 }
 
@@ -156,14 +156,19 @@ function contextOf(layer: Layer, { criterion, seed, evidence }: Job): Context {
   return { layer, random: randomFrom(seed, layer.weight), evidence: evidenceFor(layer, criterion.needs ?? [], evidence) };
 }
 
-function indexOfNaN(scores: Scores): number {
-  for (let i = 0; i < scores.length; i++) if (scores[i] !== scores[i]) return i;
-  return -1;
+/** Of both infinities in one group comes no number either. */
+function checkNumbers({ weight, dims }: Layer, scores: Scores, what: string): void {
+  let odd = 0;
+  while (odd < scores.length && scores[odd] === scores[odd]) odd++;
+  expect(odd === scores.length, {
+    kind: 'model', where: `${weight} [${dims.join(', ')}]`, needs: 'scores that are numbers', got: `NaN at ${what}${odd}`,
+    remedy: 'look for NaN among the weights',
+  });
 }
 
 function decision(layer: Layer, job: Job, { marks, ties, floored }: { marks: Uint8Array; ties: number; floored: boolean }): Decision {
   const { graph, criterion, rule } = job, whole = weightOf(graph, layer);
-  const kept = keptWeights(gridOf(layer.dims, job.extents), marks), mask = maskFrom(fromOihw(kept, layer), whole.dims);
+  const kept = keptWeights(gridFor(layer, job.granularity), marks), mask = maskFrom(fromOihw(kept, layer), whole.dims);
   const dropped = (): Uint8Array => kept.map((keep) => keep ^ 1);
   const weights = criterion.compensate
     ? writeWeight(graph, layer, criterion.compensate(readWeight(graph, layer), dropped(), contextOf(layer, job)))

@@ -86,6 +86,11 @@ test('Wanda drops by what inputs carry: where one input is silent, its weights g
   assert.equal(masks.get('w')!.bits, Uint8Array.of(0b101101));
 });
 
+test('refuses Gemm with transA, whose samples are columns', async () => {
+  const error = await gatherEvidence(layer('Gemm', [3, 2], [3, 4], { transA: 1 }), []).catch((caught: Error) => caught);
+  assert.match((error as Error).message, /evidence of layer: needs inputs with one sample a row, got Gemm with transA/);
+});
+
 test('refuses: no sample, unknown names, a Hessian too large', async () => {
   const refuses = async (run: () => Promise<unknown>, message: RegExp): Promise<void> => {
     const error = await run().then(() => undefined, (caught: Error) => caught);

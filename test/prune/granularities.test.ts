@@ -79,4 +79,14 @@ test('extents may be given themselves', () => {
   assert.throws(() => extentsOf([0, 1, 1, 1]), /four extents/);
 });
 
+test('rows and columns of a linear layer are its neurons and its features, as fasterai says', () => {
+  const graph = sketch({
+    fc: { op: 'Linear', dims: [2, 3], values: [1, 1, 9, 1, 1, 8] }, gemm: { op: 'Gemm', dims: [2, 2], values: [1, 9, 1, 9] },
+  });
+  const left = (granularity: string, layer: string): number[] => weightsOf(prune(graph, { granularity, sparsity: 0.5 }).graph, layer);
+  assert.equal(left('row', 'fc'), [1, 1, 9, 0, 0, 0]);
+  assert.equal(left('column', 'fc'), [0, 0, 9, 0, 0, 8]);
+  assert.equal(left('row', 'gemm'), [0, 9, 0, 9]);
+});
+
 test.run();

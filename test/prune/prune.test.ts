@@ -201,7 +201,7 @@ const refused: [string, PruneOptions, RegExp][] = [
   ['seed as text', { sparsity: 0.5, seed: 'x' as never }, /option seed: needs a finite number, got 'x'/],
   ['seed NaN', { sparsity: 0.5, seed: NaN }, /option seed: needs a finite number, got NaN/],
   ['granularity null', { sparsity: 0.5, granularity: null as never }, /option granularity: needs the name/],
-  ['criterion without a score', { sparsity: 0.5, criterion: {} as never }, /option criterion: needs the name of a criterion or/],
+  ['criterion without a score', { sparsity: 0.5, criterion: {} as never }, /option criterion: needs the name of a criterion, a function/],
   ['scope 2', { scope: 2 as never }, /option scope: needs the name of a scope/],
   ['layers as text', { sparsity: 0.5, layers: 'fc1' as never }, /option layers: needs names of layers or a function, got 'fc1'/],
   ['strict as text', { sparsity: 0.5, strict: 'yes' as never }, /option strict: needs true or false/],

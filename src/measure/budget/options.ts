@@ -1,5 +1,5 @@
 import { expect, lookUp, show } from '../../expect.ts';
-import { criteria, type Criterion, type PruneOptions } from '../../prune/index.ts';
+import { criterionFrom, type PruneOptions } from '../../prune/index.ts';
 import type { SessionOptions } from '../../runtime/session.ts';
 import type { TensorLike } from '../../tensor.ts';
 import type { Progress } from '../compare.ts';
@@ -112,12 +112,8 @@ export function settingsOf(options: BudgetOptions): Settings {
     asked: askedOf(options), average, floor, tolerance, limitMs, device, costs, feeds, onProgress,
     verify: options.verify ?? costs === undefined, compareUniform: options.compareUniform ?? false, strict: options.strict ?? true,
     structures: [...new Set(options.granularities ?? usualGranularities)].map(structureOf),
-    pruning: { ...Object.fromEntries(handed), criterion: criterionOf(options.criterion ?? 'squared') },
+    pruning: { ...Object.fromEntries(handed), criterion: criterionFrom(options.criterion ?? 'squared') },
   };
-}
-
-function criterionOf(criterion: NonNullable<PruneOptions['criterion']>): Criterion {
-  return typeof criterion === 'string' ? lookUp<Criterion>(criteria, criterion, 'criterion') : criterion;
 }
 
 function askedOf({ budgetMs, speedup }: BudgetOptions): Settings['asked'] {

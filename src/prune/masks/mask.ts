@@ -1,4 +1,4 @@
-import { expect } from '../../expect.ts';
+import { expect, show } from '../../expect.ts';
 import { sameShape, sizeOf, Tensor, type Shape } from '../../tensor.ts';
 
 /** One bit a weight, 1 = kept; bit i of the row-major tensor is bit i mod 8 of byte i / 8, spare bits are 0. */
@@ -32,6 +32,15 @@ export function fromZeros(tensor: Tensor<Float32Array>): Mask {
   return maskFrom(tensor.data, tensor.dims);
 }
 
+/** @throws BurinError `argument` for what is no mask, `shape` for bits that are too few or too many */
+export function checkMask(mask: Mask, where = 'mask'): void {
+  const fits = Array.isArray(mask?.dims) && mask.bits instanceof Uint8Array;
+  expect(fits, { kind: 'argument', where, needs: 'a mask { dims, bits }', got: show(mask) });
+  const bytes = Math.ceil(sizeOf(mask.dims) / 8);
+  const whole = mask.bits.length === bytes, shape = `${where} [${mask.dims.join(', ')}]`;
+  expect(whole, { kind: 'shape', where: shape, needs: `${bytes} bytes, a bit a weight`, got: `${mask.bits.length}` });
+}
+
 export function isKept(mask: Mask, index: number): boolean {
   return ((mask.bits[index >> 3] >> (index & 7)) & 1) === 1;
 }
@@ -45,6 +54,7 @@ export function unpackMask({ dims, bits }: Mask): Uint8Array {
 
 /** A new tensor with zeros where the mask drops. @throws BurinError `shape` where it has another shape */
 export function applyMask(mask: Mask, tensor: Tensor<Float32Array>): Tensor<Float32Array> {
+  checkMask(mask);
   expect(sameShape(mask.dims, tensor.dims), {
     kind: 'shape', where: `mask [${mask.dims.join(', ')}]`, needs: 'a tensor of the same shape', got: `[${tensor.dims.join(', ')}]`,
   });
@@ -62,6 +72,7 @@ export function invert(mask: Mask): Mask {
 }
 
 export function statistics(mask: Mask): MaskStatistics {
+  checkMask(mask);
   const total = sizeOf(mask.dims);
   let kept = 0;
   for (let i = 0; i < mask.bits.length; i++) kept += countOnes(mask.bits[i]);

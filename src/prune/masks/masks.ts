@@ -4,7 +4,7 @@ import type { Graph } from '../../graph/graph.ts';
 import { prunableLayers, type Layer } from '../../graph/layers.ts';
 import { sameShape, sizeOf, type Tensor } from '../../tensor.ts';
 import { compareMask, sharedFrom, type Shared } from './algebra.ts';
-import { applyMask, fromZeros, statistics, unpackMask, type Mask, type MaskStatistics } from './mask.ts';
+import { applyMask, checkMask, fromZeros, statistics, unpackMask, type Mask, type MaskStatistics } from './mask.ts';
 
 // Masks of a whole network, by the name of the weight.
 
@@ -26,8 +26,10 @@ const weightOf = (graph: Graph, name: string): Tensor<Float32Array> => graph.con
  */
 export function applyMasks(graph: Graph, masks: Masks): Graph {
   expectGraph(graph);
+  expect(masks instanceof Map, { kind: 'argument', where: 'applyMasks', needs: 'a Map of masks by weight name', got: show(masks) });
   const constants = new Map(graph.constants);
   for (const [name, mask] of masks) {
+    checkMask(mask, `mask ${show(name)}`);
     const tensor = constantFor(graph, name, mask);
     if (statistics(mask).kept < tensor.size) constants.set(name, applyMask(mask, tensor));
   }

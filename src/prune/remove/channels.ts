@@ -23,6 +23,10 @@ export interface PruneChannelsOptions
   readonly shapes?: Shapes;
 }
 
+const known = {
+  criterion: true, sparsity: true, evidence: true, layers: true, exclude: true, reduction: true, seed: true, scope: true, shapes: true,
+} satisfies Record<keyof PruneChannelsOptions, true>;
+
 /** A group that may lose sets, with the layers that make its channels. */
 interface Candidate {
   readonly group: ChannelGroup;
@@ -44,8 +48,10 @@ type Choice = { readonly marks: Uint8Array[]; readonly floored: boolean[] };
  * @throws BurinError `argument` for a graph that is none and options that do not exist or do not fit; as `specialize` for a graph that
  * cannot be run.
  */
-export function pruneChannels(graph: Graph, { shapes, ...options }: PruneChannelsOptions): Pruned {
+export function pruneChannels(graph: Graph, given: PruneChannelsOptions = {}): Pruned {
   expectGraph(graph);
+  for (const name of Object.keys(given ?? {})) lookUp<true>(known, name, 'pruneChannels options');
+  const { shapes, ...options } = given ?? {};
   checkOptions(options);
   const { scope = 'layer' } = options, rule = lookUp(choosers, scope, 'scope');
   const layers = layersFor(graph, options), refusals = new Map<string, string>();
@@ -59,8 +65,9 @@ export function pruneChannels(graph: Graph, { shapes, ...options }: PruneChannel
   const report = layers.map((layer) => rowOf(pruned, layer, {
     refused: refusals.get(layer.name), marks: counted(layer).map((i) => marks[i]), floored: counted(layer).some((i) => floored[i]),
   }));
-  const changed = report.filter(({ weight }) => pruned.constants.get(weight) !== graph.constants.get(weight));
-  const masks = new Map(changed.map(({ weight }) => [weight, fromZeros(pruned.constants.get(weight) as Tensor<Float32Array>)]));
+  // Biases, γ and β die too: with masks of weights alone other networks would come of them.
+  const changed = [...pruned.constants].filter(([name, tensor]) => graph.constants.has(name) && tensor !== graph.constants.get(name));
+  const masks = new Map(changed.map(([name, tensor]) => [name, fromZeros(tensor as Tensor<Float32Array>)]));
   return { graph: pruned, masks, report };
 }
 

@@ -2,7 +2,7 @@ import { expect, lookUp } from '../../expect.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { readWeight, type Layer } from '../../graph/layers.ts';
 import { randomFrom } from '../../random.ts';
-import { criteria, type Criterion } from '../criteria/criteria.ts';
+import { criterionFrom, scored } from '../criteria/ask.ts';
 import { evidenceFor } from '../criteria/evidence.ts';
 import { reductions } from '../groups.ts';
 import type { PruneOptions } from '../options.ts';
@@ -14,9 +14,9 @@ export type FilterScores = ReadonlyMap<string, Float64Array>;
 /** Scores of a layer's filters, over the mean of those that are alive where that is a number above 0. */
 export function filterScores(graph: Graph, layer: Layer, options: PruneOptions): Float64Array {
   const { criterion = 'magnitude', reduction = 'mean', seed = 0, evidence } = options, weights = readWeight(graph, layer);
-  const { needs = [], score } = typeof criterion === 'string' ? lookUp<Criterion>(criteria, criterion, 'criterion') : criterion;
+  const asked = criterionFrom(criterion), { needs = [] } = asked;
   const reduce = lookUp(reductions, reduction, 'reduction'), filters = layer.dims[0], row = weights.length / Math.max(1, filters);
-  const scores = score(weights, { layer, random: randomFrom(seed, layer.weight), evidence: evidenceFor(layer, needs, evidence) });
+  const scores = scored(asked, weights, { layer, random: randomFrom(seed, layer.weight), evidence: evidenceFor(layer, needs, evidence) });
   const sums = new Float64Array(filters).fill(-Infinity);
   for (let o = 0, i = 0; o < filters; o++) {
     let sum = 0, alive = false;

@@ -7,9 +7,9 @@ import { sameShape, sizeOf, Tensor } from '../../tensor.ts';
 import { andMasks, sameMask } from '../masks/algebra.ts';
 import { chooseLayers, namesOf } from '../choose.ts';
 import { extentsOf } from '../granularities.ts';
-import { gridOf } from '../groups.ts';
+import { gridFor } from '../groups.ts';
 import { lint } from './lint.ts';
-import { statistics, type Mask } from '../masks/mask.ts';
+import { checkMask, statistics, type Mask } from '../masks/mask.ts';
 import type { PruneOptions } from '../options.ts';
 import { prune, type PrunedLayer } from '../prune.ts';
 import { aimOf, keepOfScope, scheduleOf, type LintWarning, type PrunerOptions } from './pruner-options.ts';
@@ -91,8 +91,9 @@ export class Pruner {
     const none = { layers: () => false, exclude: undefined, evidence: undefined };
     const target = this.#targetAt(this.timeline.end), sparsity = keepOfScope(options.scope) ? undefined : target;
     prune(this.#model, { ...options, ...none, ...(askedOf(options, target) ?? { sparsity }) });
-    const rule = scopeRule(options.scope ?? 'layer'), extents = extentsOf(options.granularity ?? 'weight');
-    if (options.strict ?? true) for (const layer of this.#layers) rule.check?.(layer, gridOf(layer.dims, extents));
+    const rule = scopeRule(options.scope ?? 'layer'), { granularity = 'weight' } = options;
+    extentsOf(granularity);
+    if (options.strict ?? true) for (const layer of this.#layers) rule.check?.(layer, gridFor(layer, granularity));
   }
 
   /** By weight name; none where nothing is dropped yet. */
@@ -240,6 +241,7 @@ function copiesOf({ constants }: Graph, layers: readonly Layer[]): Map<string, F
 function checkMasks(masks: Masks, { constants }: Graph): void {
   expect(masks instanceof Map, { kind: 'argument', where: 'option masks', needs: 'a Map of masks by weight name', got: show(masks) });
   for (const [name, mask] of masks) {
+    checkMask(mask, `option masks, ${name}`);
     const dims = constants.get(name)?.dims;
     expect(dims && sameShape(dims, mask.dims), {
       kind: 'shape', where: `option masks, ${name}`, needs: dims ? `a mask [${dims.join(', ')}]` : 'the name of a weight of the model',

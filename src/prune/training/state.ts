@@ -1,6 +1,7 @@
 import { lookUp } from '../../expect.ts';
 import type { Layer } from '../../graph/layers.ts';
 import type { TensorLike } from '../../tensor.ts';
+import { criterionFrom } from '../criteria/ask.ts';
 import { criteria, type Criterion, type CriterionName } from '../criteria/criteria.ts';
 import { evidences, type Evidence, type EvidenceName, type Numbers } from '../criteria/evidence.ts';
 import type { PruneOptions } from '../options.ts';
@@ -21,6 +22,7 @@ export interface PrunerState extends StateEvidence {
 
 /** The criterion as a record, if it exists. */
 export function criterionOf({ criterion }: PruneOptions): Criterion | undefined {
+  if (typeof criterion === 'function') return criterionFrom(criterion);
   if (typeof criterion !== 'string') return criterion;
   return Object.hasOwn(criteria, criterion) ? criteria[criterion as CriterionName] : undefined;
 }

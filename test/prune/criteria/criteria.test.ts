@@ -146,6 +146,22 @@ test('every criterion works on every kind of layer, and drops exactly as many as
   }
 });
 
+test('a criterion of your own may be a function, may write to what it gets, and must give a number for each weight', () => {
+  const graph = linear([[1, 0, 3, 4], [5, 6, 7, 8]]), before = weightsOf(graph, 'fc');
+  const pruned = prune(graph, { sparsity: 0.5, criterion: (weights) => weights.fill(1) });
+  assert.equal([weightsOf(graph, 'fc'), weightsOf(pruned.graph, 'fc')], [before, [0, 0, 0, 0, 5, 6, 7, 8]]);
+  const list = prune(graph, { sparsity: 0.5, criterion: (weights) => [...weights].map((w) => -w) as never });
+  assert.equal(weightsOf(list.graph, 'fc'), [1, 0, 3, 4, 5, 0, 0, 0]);
+  const wrong = [() => new Float64Array(3), () => new Float64Array(9), () => undefined as never];
+  for (const granularity of ['weight', 'filter']) {
+    for (const criterion of wrong) {
+      assert.throws(() => prune(graph, { sparsity: 0.5, granularity, criterion }), /criterion .* on fc \[2, 4, 1, 1\]: needs 8 scores/);
+    }
+  }
+  const both = (weights: Float32Array): Float64Array => Float64Array.from(weights, (_, i) => (i % 2 ? Infinity : -Infinity));
+  assert.throws(() => prune(graph, { sparsity: 0.5, granularity: 'filter', criterion: both }), /NaN at group 0/);
+});
+
 test('ascending order: stable, negative, infinite, both widths', () => {
   const number = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.float({ noNaN: true }), fc.constantFrom(-Infinity, Infinity));
   fc.assert(fc.property(fc.array(number, { maxLength: 80 }), fc.boolean(), (list, wide) => {

@@ -38,4 +38,13 @@ test('shapes must agree', () => {
   assert.throws(() => maskFrom([1, 1], [3]), /needs 3 values, got 2/);
 });
 
+test('what is no mask, or has too few or too many bits, is refused by all who take masks', () => {
+  const tensor = new Tensor('float32', Float32Array.from({ length: 600 }, () => 1), [20, 30]);
+  for (const bits of [new Uint8Array(2), new Uint8Array(80)]) {
+    assert.throws(() => applyMask({ dims: [20, 30], bits }, tensor), /mask \[20, 30\]: needs 75 bytes, a bit a weight, got (2|80)/);
+    assert.throws(() => statistics({ dims: [20, 30], bits }), /needs 75 bytes/);
+  }
+  for (const mask of [null, {}, { dims: [2] }]) assert.throws(() => statistics(mask as never), /mask: needs a mask \{ dims, bits \}/);
+});
+
 test.run();

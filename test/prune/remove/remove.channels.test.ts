@@ -4,7 +4,7 @@ import { evaluate } from '../../../src/graph/evaluate.ts';
 import type { Graph, Node } from '../../../src/graph/graph.ts';
 import { zooGraph } from '../../../src/graph/zoo/index.ts';
 import { inspect } from '../../../src/measure/work.ts';
-import { pruneChannels, removeChannels, statistics } from '../../../src/prune/index.ts';
+import { applyMasks, pruneChannels, removeChannels, statistics } from '../../../src/prune/index.ts';
 import { Tensor } from '../../../src/tensor.ts';
 import { filled } from '../../graph/call.ts';
 import { dimsOf, f32, feedsOf, graphOf, node, removed, type Attrs } from './removing.ts';
@@ -56,12 +56,27 @@ const droppedIn = ({ constants }: Graph, name: string): number[] => {
   return Array.from({ length: dims[0] }, (_, o) => o).filter(isZero);
 };
 
+test('the masks make the same network of the model, biases and normalisations included', () => {
+  const model = zooGraph('resnet20-cifar', { seed: 3 }), { graph, masks } = pruneChannels(model, { sparsity: 0.5 });
+  const again = applyMasks(model, masks);
+  for (const [name, { data }] of graph.constants) assert.equal(again.constants.get(name)!.data, data, name);
+  assert.ok([...masks.keys()].some((name) => name.endsWith('.bias')), 'normalisations are masked');
+  assert.is(removeChannels(again).report.params.after, removeChannels(graph).report.params.after);
+});
+
+test('options that mean nothing for channels are refused', () => {
+  const options = { sparsity: 0.5, floor: 0.1 } as never;
+  assert.throws(() => pruneChannels(zooGraph('resnet20-cifar'), options), /pruneChannels options: needs one of criterion, .*got 'floor'/);
+  assert.throws(() => pruneChannels(zooGraph('resnet20-cifar')), /option sparsity: needs a fraction 0 … 1, got nothing/);
+});
+
 test('a set scores the mean of its filters over the mean of their layers, so that both makers count alike', () => {
   // Over the means (2.5, 250): a 0.4 0.8 1.2 1.6, b 1.6 0.4 1.2 0.8; sets 1.0 0.6 1.2 1.2.
   const { graph, masks, report } = pruneChannels(coupled([1, 2, 3, 4], [400, 100, 300, 200]), { sparsity: 0.5 });
   for (const name of ['a.w', 'b.w', 'a.b', 'b.b', 'g', 'o']) assert.equal(droppedIn(graph, name), [0, 1], name);
   assert.equal(droppedIn(graph, 'm'), [], 'the mean plays no part');
-  assert.equal([...masks].map(([name, mask]) => [name, statistics(mask).kept]), [['a.w', 4], ['b.w', 4]]);
+  const kept = Object.fromEntries([...masks].map(([name, mask]) => [name, statistics(mask).kept]));
+  assert.equal(kept, { 'a.w': 4, 'b.w': 4, 'a.b': 2, 'b.b': 2, g: 2, o: 2 });
   assert.equal(report.map(({ name, groups, refused }) => [name, groups?.dropped, groups?.total, refused !== undefined]), [
     ['a', 2, 4, false], ['b', 2, 4, false], ['y', undefined, undefined, true],
   ]);
