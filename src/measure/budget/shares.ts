@@ -1,8 +1,8 @@
 import { expect } from '../../expect.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { fromOihw, readWeight, type Layer } from '../../graph/layers.ts';
-import { gridOf, scoreGroups } from '../../prune/groups.ts';
-import { isKept, prune, type Extents, type Mask, type Masks, type Scores } from '../../prune/index.ts';
+import { gridFor, scoreGroups } from '../../prune/groups.ts';
+import { isKept, prune, type Mask, type Masks, type Scores } from '../../prune/index.ts';
 import { pruneIn, type Pruning, type Structure } from './structures.ts';
 
 /** A layer with what the criterion says of its weights. */
@@ -75,8 +75,8 @@ const STEPS = 128;
  * What a layer keeps in a structure other than N:M, from few groups to nearly all, without masks: groups are counted by the leading bits
  * of their scores, which tells scores apart that differ by 0.4 %. Time and memory linear.
  */
-function sharesIn(one: Scored, weights: Float32Array, extents: Extents, { reduction }: Pruning): Share[] {
-  const { layer, scores, total } = one, grid = gridOf(layer.dims, extents), alike = reduction === 'sum' || grid.groups === weights.length;
+function sharesIn(one: Scored, weights: Float32Array, granularity: string, { reduction }: Pruning): Share[] {
+  const { layer, scores, total } = one, grid = gridFor(layer, granularity), alike = reduction === 'sum' || grid.groups === weights.length;
   const sums = scoreGroups(grid, weights, scores.slice(), 'sum'), ranks = alike ? sums : scoreGroups(grid, weights, scores, 'mean');
   const steps = Array.from({ length: STEPS }, (_, j) => Math.round(((j + 1) / STEPS) ** 2 * grid.groups));
   const counts = [...new Set(steps)].filter((count) => count > 0 && count < grid.groups);
@@ -128,7 +128,7 @@ export function shareTable(
   const table = new Map([...scored.keys()].map((weight) => [weight, new Map<string, readonly Share[]>()]));
   for (const { name, extents, fixed } of structures) {
     if (extents) {
-      for (const [weight, one] of scored) table.get(weight)!.set(name, sharesIn(one, readWeight(graph, one.layer), extents, pruning));
+      for (const [weight, one] of scored) table.get(weight)!.set(name, sharesIn(one, readWeight(graph, one.layer), name, pruning));
       continue;
     }
     // N:M is decided weight by weight: the mask itself is the shortest way.

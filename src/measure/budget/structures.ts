@@ -1,5 +1,6 @@
 import type { Graph } from '../../graph/graph.ts';
 import { prunableLayers, type Layer } from '../../graph/layers.ts';
+import { gridFor } from '../../prune/groups.ts';
 import { extentsOf, prune, type Criterion, type Extents, type Masks, type PruneOptions } from '../../prune/index.ts';
 
 /** How layers are pruned, without how far one decision reaches and how much goes. The criterion is a record here. */
@@ -40,7 +41,7 @@ export interface Masked {
 /** Prunes some layers, by weight name, in one structure to a density each; those that it does not fit stay as they are and have no mask. */
 export function pruneIn(graph: Graph, structure: Structure, densities: ReadonlyMap<string, number>, pruning: Pruning): Masked {
   const how = structure.fixed === undefined
-    ? { granularity: structure.extents, sparsity: sparsities(graph, densities) }
+    ? { granularity: structure.name, sparsity: sparsities(graph, densities) }
     : { scope: structure.name as `${number}:${number}` };
   const { layers: _, exclude: __, ...rest } = pruning;
   const { graph: pruned, masks } = prune(graph, { ...rest, ...how, strict: false, layers: ({ weight }) => densities.has(weight) });
@@ -79,7 +80,6 @@ export function assign(graph: Graph, assignments: ReadonlyMap<string, Assignment
 /** All layers in one structure at one density, or so that one group is left where that would leave none. */
 export function uniformly(layers: readonly Layer[], structure: Structure, density: number): Map<string, Assignment> {
   const { extents } = structure;
-  const groupsOf = ({ dims }: Layer): number => dims.reduce((groups, dim, i) => groups * Math.max(1, Math.ceil(dim / extents![i])), 1);
-  const least = (layer: Layer): number => (extents ? 1 / groupsOf(layer) : 0);
+  const least = (layer: Layer): number => (extents ? 1 / gridFor(layer, structure.name).groups : 0);
   return new Map(layers.map((layer) => [layer.weight, { structure, density: Math.max(density, least(layer)) }]));
 }
