@@ -17,7 +17,7 @@ export interface Approach<T> {
   /** What the model makes of a budget, and a key that tells two results apart. */
   readonly plan: (modelMs: number) => { readonly key: string; readonly make: () => T };
   readonly time: (made: T) => Promise<number>;
-  /** Times with more care what seems to be right. */
+  /** Times with more care what may be right. */
   readonly confirm: (made: T) => Promise<number>;
   /** What the model says of it, with all that is known by now. */
   readonly predict: (made: T) => number;
@@ -39,6 +39,8 @@ export async function approach<T>(way: Approach<T>): Promise<Attempt<T>[]> {
   const { targetMs, tolerance, plan, time, confirm, predict, isHopeless, onRound } = way;
   const attempts: Attempt<T>[] = [], keys = new Set<string>();
   const fits = (ms: number): boolean => ms <= targetMs() && ms >= targetMs() * (1 - tolerance);
+  // A rough measurement may be off by as much again either way.
+  const mayFit = (ms: number): boolean => ms <= targetMs() * (1 + tolerance) && ms >= targetMs() * (1 - 2 * tolerance);
   for (let round = 0, { correction } = way; round < ROUNDS; round++) {
     // The middle of what is accepted is aimed at.
     const modelMs = (targetMs() * (1 - tolerance / 2)) / correction, { key, make } = plan(modelMs);
@@ -47,7 +49,7 @@ export async function approach<T>(way: Approach<T>): Promise<Attempt<T>[]> {
     onRound?.(round, ROUNDS);
     const made = make();
     let measuredMs = await time(made), sure = false;
-    if (fits(measuredMs)) [measuredMs, sure] = [await confirm(made), true];
+    if (mayFit(measuredMs)) [measuredMs, sure] = [await confirm(made), true];
     attempts.push({ modelMs, made, measuredMs, sure });
     if (sure && fits(measuredMs)) break;
     const off = measuredMs / predict(made);

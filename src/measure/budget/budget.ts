@@ -5,7 +5,7 @@ import { fill, shapeOf } from '../feeds.ts';
 import { number } from '../words.ts';
 import { approach, nearest, type Attempt } from './approach.ts';
 import { checkCosts, measureCosts, refined, stepsByWeight, type CostTable } from './costs.ts';
-import { openMeter, type Meter } from './meter.ts';
+import { cares, openMeter, type Care, type Meter } from './meter.ts';
 import type { Built, Job } from './job.ts';
 import { allocate, fastestMs, modelOf, predict, type Allocation, type Model } from './model.ts';
 import { settingsOf, type BudgetOptions, type Settings } from './options.ts';
@@ -92,24 +92,20 @@ async function modelled(job: Job): Promise<Budgeted> {
   return finish(job, { built, outcome: met ? 'met' : 'fastest' });
 }
 
-/** Turns of the two editions: the measurement that decides is a careful one. */
-const TURNS = 9;
-const SURE_TURNS = 15;
-
 /** Allocates, measures, learns, corrects. */
 async function measured(job: Job, meter: Meter): Promise<Budgeted> {
   const { settings: { tolerance, onProgress }, targetMs } = job, layers = [...job.scored.values()].map(({ layer }) => layer);
   let { costs, model } = job, latest: Built | undefined;
-  const time = (turns: number) => async (built: Built): Promise<number> => {
+  const time = (care: Care) => async (built: Built): Promise<number> => {
     const { allocation: { assignments } } = built, { graph, masks } = built.masked!;
-    built.timed = await meter.time(graph, { turns });
+    built.timed = await meter.time(graph, { care });
     costs = refined(costs, { assignments, masks, steps: stepsByWeight(job.graph, layers, built.timed) });
     model = job.modelFor(costs);
     return built.timed.time * costs.denseMs;
   };
   const given = unpruned(job);
   if (costs.givenMs <= targetMs()) {
-    const measuredMs = await time(SURE_TURNS)(given);
+    const measuredMs = await time(cares.sure)(given);
     if (measuredMs <= targetMs()) return finish(job, { built: given, outcome: 'given', measuredMs });
   }
   const attempts = await approach<Built>({
@@ -122,13 +118,13 @@ async function measured(job: Job, meter: Meter): Promise<Budgeted> {
       };
       return { key: keyOf(allocation), make };
     },
-    time: time(TURNS), confirm: time(SURE_TURNS), predict: ({ allocation }) => predict(model, allocation.assignments),
+    time: time(cares.rough), confirm: time(cares.sure), predict: ({ allocation }) => predict(model, allocation.assignments),
     isHopeless: (correction) => fastestMs(model) * correction > targetMs(),
     onRound: (done, total) => onProgress?.({ stage: 'allocate and measure', done, total }),
   });
   const chosen = nearest(attempts, targetMs(), tolerance);
   chosen.made.masked ??= build(job, chosen.made.allocation).masked;
-  const measuredMs = chosen.sure ? chosen.measuredMs : await time(SURE_TURNS)(chosen.made);
+  const measuredMs = chosen.sure ? chosen.measuredMs : await time(cares.sure)(chosen.made);
   const built = withoutIdle(job, chosen.made as Whole);
   const correction = measuredMs / predict(model, chosen.made.allocation.assignments);
   const learnt = { ...job, costs: { ...costs, correction }, model };

@@ -1,6 +1,6 @@
 import type { Job } from './job.ts';
 import { approach, type Attempt } from './approach.ts';
-import type { Meter } from './meter.ts';
+import { cares, type Care, type Meter } from './meter.ts';
 import { uniformDensity, uniformMs } from './model.ts';
 import type { UniformRow } from './record.ts';
 import { keptTogether, repeating, sharesOf } from './shares.ts';
@@ -13,8 +13,6 @@ interface Uniform {
 
 /** Either way: the comparison is about equal times. */
 const TOLERANCE = 0.02;
-const TURNS = 9;
-const SURE_TURNS = 15;
 
 /**
  * For each granularity the sparsity, the same in every layer that it makes faster, at which the network takes `takenMs` too, and what
@@ -38,15 +36,15 @@ async function rowOf(job: Job, structure: Structure, takenMs: number): Promise<U
   const pruning = repeating(job.settings.pruning, job.scored);
   const build = (density: number): Uniform => ({ density, masked: assign(job.graph, uniformly(layers, structure, density), pruning) });
   const densityFor = (budgetMs: number): number => uniformDensity(model, structure, { budgetMs, floor });
-  const time = (meter: Meter, turns: number) => async ({ masked }: Uniform): Promise<number> =>
-    (await meter.time(masked.graph, { turns })).time * costs.denseMs;
+  const time = (meter: Meter, care: Care) => async ({ masked }: Uniform): Promise<number> =>
+    (await meter.time(masked.graph, { care })).time * costs.denseMs;
   const attempts = meter && await approach<Uniform>({
     targetMs: () => takenMs * (1 + TOLERANCE / 2), tolerance: TOLERANCE, correction: costs.correction,
     plan: (modelMs) => {
       const density = densityFor(modelMs);
       return { key: density.toFixed(4), make: () => build(density) };
     },
-    time: time(meter, TURNS), confirm: time(meter, SURE_TURNS), predict: ({ density }) => uniformMs(model, structure, density),
+    time: time(meter, cares.rough), confirm: time(meter, cares.sure), predict: ({ density }) => uniformMs(model, structure, density),
   });
   const found = attempts ? equalTime(attempts, takenMs) : { density: densityFor(takenMs / costs.correction), measuredMs: null };
   const kept = keptTogether(sharesOf(job.scored, build(found.density).masked.masks));
