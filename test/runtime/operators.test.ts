@@ -268,6 +268,12 @@ for (const [name, nodes] of Object.entries(shared)) {
   });
 }
 
+test('Split leaves out what nobody names', () => {
+  const split: Node = { op: 'Split', name: 'split', inputs: ['x', 'sizes'], outputs: ['a', '', 'b'], attrs: { axis: 1 } };
+  const graph = chain([2, 7, 3], ['a', 'b'], split), constants = new Map([['sizes', new Tensor('int64', [1, 4, 2])]]);
+  return agrees({ graph: { ...graph, constants }, feeds: { x: filled([2, 7, 3], 1) } });
+});
+
 /** Rounding of the argument's multiple of ln 2 and of a few operations. */
 const RELATIVE = 1e-6;
 /**

@@ -157,7 +157,7 @@ function runConcat(call: Call): Tensor[] {
 const splitAxis = (call: Call) => axisOf(call, num(call, 'axis', 0), input(call, 0).shape.length);
 
 /** Lengths of the parts: input 1, or equal ones with a shorter last (opset 18). */
-function parts(call: Call): number[] {
+export function splitSizes(call: Call): number[] {
   const length = input(call, 0).shape[splitAxis(call)];
   const count = num(call, 'num_outputs', call.node.outputs.length);
   const equal = Math.ceil(length / count);
@@ -171,14 +171,14 @@ function parts(call: Call): number[] {
 function inferSplit(call: Call): Typed[] {
   const x = input(call, 0);
   const axis = splitAxis(call);
-  return parts(call).map((size) => typedAs(x, x.shape.map((length, d) => (d === axis ? size : length))));
+  return splitSizes(call).map((size) => typedAs(x, x.shape.map((length, d) => (d === axis ? size : length))));
 }
 
 function runSplit(call: Call): Tensor[] {
   const x = data(call, 0);
   const axis = splitAxis(call);
   let start = 0;
-  return parts(call).map((size) => {
+  return splitSizes(call).map((size) => {
     const places = x.dims.map((length, d) => (d === axis ? steps(size, 1, start) : every(length)));
     start += size;
     return pick(x, places);

@@ -1,20 +1,20 @@
 import type { Call } from '../../backends/index.ts';
-import { axisOf, input, num, text, type Call as Operation } from '../../graph/ops/op.ts';
-import { views } from '../../graph/ops/move.ts';
-import { cuts, padding } from '../../graph/ops/select.ts';
+import { input, text, type Call as Operation } from '../../graph/ops/op.ts';
+import { padding } from '../../graph/ops/select.ts';
 import { resizeAxes, tapsOf, type ResizeTap } from '../../graph/ops/resize.ts';
 import { bytesOf, numbersOf, sizeOf, stridesOf, type Shape } from '../../tensor.ts';
 import type { Context } from './context.ts';
 import { fieldsOf, joinAxes, padAxes } from './pointwise.ts';
 import type { Lower } from './lower.ts';
+import { moving, whole, type Moving, type Walk } from './walks.ts';
 
 const RANK = 6;
 
 /** An array as the copying kernel walks it: elements from an address on. */
-interface Walk { address: number; offset: number; strides: readonly number[] }
+interface Located extends Walk { readonly address: number }
 
 /** The call that copies elements of four bytes, or undefined where the axes do not fit the kernel. */
-function copyCall(shape: Shape, src: Walk, dst: Walk): Call | undefined {
+function copyCall(shape: Shape, src: Located, dst: Located): Call | undefined {
   const joined = joinAxes(shape, [src.strides, dst.strides]);
   if (joined.shape.length > RANK) return undefined;
   const job = {
@@ -24,70 +24,20 @@ function copyCall(shape: Shape, src: Walk, dst: Walk): Call | undefined {
   return { kernel: 'b32_copy', job };
 }
 
-const fits = (ctx: Context, op: Operation, values = op.inputs): boolean =>
+const fits = (ctx: Context, op: Operation, values: Operation['inputs']): boolean =>
   values.every((arg) => !arg || bytesOf(arg.type) === 4) && sizeOf(ctx.typed(op.node.outputs[0]).shape) > 0;
 
-/** Copies from one place of the input to one of the output; `plan` gives both walks in elements, outputs may be several. */
-interface Move {
-  shape: Shape;
-  from: number;
-  to: number;
-  src: { offset: number; strides: readonly number[] };
-  dst: { offset: number; strides: readonly number[] };
-}
-
-function lowerMoves(
-  plan: (ctx: Context, op: Operation) => Move[],
-  data: (op: Operation) => readonly (Operation['inputs'][number])[] = (op) => op.inputs.slice(0, 1),
-): Lower {
-  return (ctx, op) => {
-    if (!fits(ctx, op, data(op))) return undefined;
-    const moves = plan(ctx, op).filter(({ shape }) => sizeOf(shape) > 0);
-    const build = (): (Call | undefined)[] => moves.map(({ shape, from, to, src, dst }) => {
-      const [source, target] = [ctx.address(op.node.inputs[from]), ctx.address(op.node.outputs[to])];
-      return copyCall(shape, { address: source, ...src }, { address: target, ...dst });
-    });
-    return moves.every((m) => copyCall(m.shape, { address: 0, ...m.src }, { address: 0, ...m.dst }))
-      ? { kernel: 'b32_copy', build: () => build() as Call[] }
-      : undefined;
-  };
-}
-
-const whole = (shape: Shape): { offset: number; strides: readonly number[] } => ({ offset: 0, strides: stridesOf(shape) });
-
-const view = (viewOf: (op: Operation) => { shape: Shape; strides: readonly number[] }): Lower =>
-  lowerMoves((_ctx, op) => {
-    const { shape, strides } = viewOf(op);
-    return [{ shape, from: 0, to: 0, src: { offset: 0, strides }, dst: whole(shape) }];
+const lowerMoves = ({ moves: movesOf, inputs }: Moving): Lower => (ctx, op) => {
+  if (!fits(ctx, op, op.inputs.slice(0, inputs))) return undefined;
+  const moves = movesOf(op, (name) => ctx.typed(name).shape).filter(({ shape }) => sizeOf(shape) > 0);
+  const build = (): (Call | undefined)[] => moves.map(({ shape, from, to, src, dst }) => {
+    const [source, target] = [ctx.address(op.node.inputs[from]), ctx.address(op.node.outputs[to])];
+    return copyCall(shape, { address: source, ...src }, { address: target, ...dst });
   });
-
-const lowerSlice = lowerMoves((ctx, op) => {
-  const strides = stridesOf(input(op, 0).shape), parts = cuts(op), { shape } = ctx.typed(op.node.outputs[0]);
-  const offset = parts.reduce((sum, { start }, d) => sum + start * strides[d], 0);
-  return [{ shape, from: 0, to: 0, src: { offset, strides: parts.map(({ step }, d) => step * strides[d]) }, dst: whole(shape) }];
-});
-
-const lowerConcat = lowerMoves((ctx, op) => {
-  const { shape } = ctx.typed(op.node.outputs[0]), axis = axisOf(op, num(op, 'axis'), shape.length), strides = stridesOf(shape);
-  let start = 0;
-  return op.inputs.map((_, i) => {
-    const part = input(op, i).shape;
-    const move = { shape: part, from: i, to: 0, src: whole(part), dst: { offset: start * strides[axis], strides } };
-    start += part[axis];
-    return move;
-  });
-}, (op) => op.inputs);
-
-const lowerSplit = lowerMoves((ctx, op) => {
-  const { shape } = input(op, 0), axis = axisOf(op, num(op, 'axis', 0), shape.length), strides = stridesOf(shape);
-  let start = 0;
-  return op.node.outputs.flatMap((name, i) => {
-    const part = ctx.typed(name).shape;
-    const move = { shape: part, from: 0, to: i, src: { offset: start * strides[axis], strides }, dst: whole(part) };
-    start += part[axis];
-    return name ? [move] : [];
-  });
-});
+  return moves.every((m) => copyCall(m.shape, { address: 0, ...m.src }, { address: 0, ...m.dst }))
+    ? { kernel: 'b32_copy', build: () => build() as Call[] }
+    : undefined;
+};
 
 /** Constant padding: the output is filled, then the input copied to its place. */
 const lowerPad: Lower = (ctx, op) => {
@@ -173,10 +123,7 @@ const lowerResize: Lower = (ctx, op) => {
 };
 
 export const moves: Readonly<Record<string, Lower>> = {
-  ...Object.fromEntries(Object.entries(views).map(([name, viewOf]) => [name, view(viewOf)])),
-  Slice: lowerSlice,
-  Concat: lowerConcat,
-  Split: lowerSplit,
+  ...Object.fromEntries(Object.entries(moving).map(([name, one]) => [name, lowerMoves(one)])),
   Pad: lowerPad,
   Resize: lowerResize,
 };

@@ -1,18 +1,11 @@
 import { axisOf, input, num, numbers } from '../../../graph/ops/op.ts';
-import { views } from '../../../graph/ops/move.ts';
-import { cuts, padPlaces } from '../../../graph/ops/select.ts';
+import { padPlaces } from '../../../graph/ops/select.ts';
 import { resizeAxes, tapsOf, type ResizeTap } from '../../../graph/ops/resize.ts';
-import { sizeOf, stridesOf, type Shape, type Tensor } from '../../../tensor.ts';
+import { sizeOf, type Shape, type Tensor } from '../../../tensor.ts';
 import { fieldsOf, joinAxes, padAxes } from '../../lower/pointwise.ts';
+import { moving, whole, type Moving, type Walk } from '../../lower/walks.ts';
 import { rankFor } from './elementwise.ts';
 import { inOut, isWord, lone, outSize, type Dispatch, type Lower, type Operation, type Place, type Query } from './lower.ts';
-
-/** An array as it is walked, in elements. */
-interface Walk { offset: number; strides: readonly number[] }
-/** Copies from one place of an input to one of an output. */
-interface Move { shape: Shape; from: number; to: number; src: Walk; dst: Walk }
-
-const whole = (shape: Shape): Walk => ({ offset: 0, strides: stridesOf(shape) });
 
 /** The dispatch that copies, or undefined where there are more axes than a shader walks. */
 export function copyDispatch(
@@ -27,48 +20,14 @@ export function copyDispatch(
   return lone(query, { shader: `b32_copy_${rank}d`, job, operands, invocations: sizeOf(shape) });
 }
 
-const lowerMoves = (plan: (query: Query, op: Operation) => Move[], inputs = 1): Lower => (query, op) => {
+const lowerMoves = ({ moves: movesOf, inputs }: Moving): Lower => (query, op) => {
   if (op.inputs.slice(0, inputs).some((arg) => arg && !isWord(arg))) return undefined;
-  const moves = plan(query, op);
+  const moves = movesOf(op, (name) => query.typed(name).shape);
   if (!moves.every(({ shape, src, dst }) => copyDispatch(query, shape, [src, dst], []))) return undefined;
   const build = (place: Place): Dispatch[] => moves.flatMap(({ shape, from, to, src, dst }) =>
     copyDispatch(query, shape, [src, dst], [place.value(op.node.inputs[from]), place.value(op.node.outputs[to])])!);
   return { kernel: 'b32_copy', build };
 };
-
-const view = (viewOf: (op: Operation) => { shape: Shape; strides: readonly number[] }): Lower => lowerMoves((_query, op) => {
-  const { shape, strides } = viewOf(op);
-  return [{ shape, from: 0, to: 0, src: { offset: 0, strides }, dst: whole(shape) }];
-});
-
-const lowerSlice = lowerMoves((query, op) => {
-  const strides = stridesOf(input(op, 0).shape), parts = cuts(op), { shape } = query.typed(op.node.outputs[0]);
-  const offset = parts.reduce((sum, { start }, d) => sum + start * strides[d], 0);
-  return [{ shape, from: 0, to: 0, src: { offset, strides: parts.map(({ step }, d) => step * strides[d]) }, dst: whole(shape) }];
-});
-
-const lowerConcat = lowerMoves((query, op) => {
-  const { shape } = query.typed(op.node.outputs[0]), axis = axisOf(op, num(op, 'axis'), shape.length), strides = stridesOf(shape);
-  let start = 0;
-  return op.inputs.map((_, i) => {
-    const part = input(op, i).shape, dst = { offset: start * strides[axis], strides };
-    const move = { shape: part, from: i, to: 0, src: whole(part), dst };
-    start += part[axis];
-    return move;
-  });
-}, Infinity);
-
-const lowerSplit = lowerMoves((query, op) => {
-  const { shape } = input(op, 0), axis = axisOf(op, num(op, 'axis', 0), shape.length), strides = stridesOf(shape);
-  let start = 0;
-  return op.node.outputs.flatMap((name, to) => {
-    if (!name) return [];
-    const part = query.typed(name).shape, src = { offset: start * strides[axis], strides };
-    const move = { shape: part, from: 0, to, src, dst: whole(part) };
-    start += part[axis];
-    return [move];
-  });
-});
 
 /** For an axis that is picked from, the place each of its new places reads; a negative one reads the filler. */
 type Picks = readonly (ArrayLike<number> | undefined)[];
@@ -158,10 +117,7 @@ const lowerResize: Lower = (query, op) => {
 };
 
 export const moves: Readonly<Record<string, Lower>> = {
-  ...Object.fromEntries(Object.entries(views).map(([name, viewOf]) => [name, view(viewOf)])),
-  Slice: lowerSlice,
-  Concat: lowerConcat,
-  Split: lowerSplit,
+  ...Object.fromEntries(Object.entries(moving).map(([name, one]) => [name, lowerMoves(one)])),
   Pad: lowerPad,
   Tile: lowerTile,
   Gather: lowerGather,
