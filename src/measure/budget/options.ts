@@ -33,7 +33,10 @@ export interface BudgetOptions extends Handed, Device {
   readonly floor?: number;
   /** How far below the budget the measured time may stay, as a fraction. Default 0.03. */
   readonly tolerance?: number;
-  /** Most milliseconds to spend on the cost table; checking what comes out takes some seconds more. Default 120000. */
+  /**
+   * Most milliseconds to spend on the cost table; checking what comes out takes seconds more, up to a minute where times scatter. Default
+   * 120000.
+   */
   readonly limitMs?: number;
   /**
    * What an earlier run measured, perhaps elsewhere: nothing is measured here then, and the result is meant for the device that the table
