@@ -35,16 +35,19 @@ export interface Care {
   readonly most: number;
   /** Standard error of the ratio, as a fraction of it. */
   readonly error: number;
-  /** No further turns after this long, in milliseconds, once there were the least. */
+  /** No further turns after this long, in milliseconds, once there were a few. */
   readonly limitMs: number;
 }
+
+/** Fewer turns than this say nothing, however long they take. */
+const FEW = 5;
 
 /**
  * Ratios of single turns scatter by 7 % where a machine is shared, nearly independent of each other (face detector: standard error of 15
  * turns 1.9 %, of 60 0.9, of 100 0.5): what decides takes as many turns as it needs.
  */
 export const cares = {
-  quick: { least: 5, most: 5, error: 0, limitMs: 0 },
+  quick: { least: FEW, most: FEW, error: 0, limitMs: 0 },
   rough: { least: 9, most: 25, error: 0.015, limitMs: 4000 },
   sure: { least: 15, most: 120, error: 0.004, limitMs: 12_000 },
 } satisfies Record<string, Care>;
@@ -69,6 +72,11 @@ export interface MeterOptions extends Pick<SessionOptions, 'executionProviders' 
 /** A turn lasts about this long, within these numbers of runs; turns of the dense edition alone. */
 const TURN_MS = 30;
 const LEAST_RUNS = 3;
+/**
+ * The first run of a turn finds the caches full of the other edition's weights: it does not count (a pruned face detector of 3 ms takes
+ * 9 % longer), unless a run takes so long, in milliseconds, that this is little and one run is a turn.
+ */
+const LONG_MS = 100;
 const MOST_RUNS = 16;
 const TURNS = 5;
 /** The kernels ran when the plan was made: what is left to warm up are caches and the way through the steps. */
@@ -84,11 +92,12 @@ const LATEST = 15;
 const COARSE_MS = 0.002;
 const mean = (times: readonly number[]): number => times.reduce((sum, ms) => sum + ms, 0) / times.length;
 
-interface Edition {
+/** Runs of a turn, and those before them that do not count. */
+interface Runs { readonly runs: number; readonly idle: number }
+
+interface Edition extends Runs {
   readonly session: SparseSession;
   readonly plans: readonly LayerPlan[];
-  /** Of a turn. */
-  readonly runs: number;
 }
 
 interface Turn {
@@ -140,7 +149,8 @@ class SessionMeter implements Meter {
     const own = await this.#edition(graph, { formats: this.#options.formats, removeDead }), mine: Turn[] = [], dense: number[] = [];
     const end = this.clock() + care.limitMs;
     try {
-      for (let i = 0; i < care.least || (i < care.most && this.clock() < end && errorOf(mine, dense) > care.error); i++) {
+      const goesOn = (i: number): boolean => i < care.least || (i < care.most && errorOf(mine, dense) > care.error);
+      for (let i = 0; i < FEW || (this.clock() < end && goesOn(i)); i++) {
         if (i % 2) mine.push(await this.#turnOf(own));
         dense.push(await this.#denseTurn());
         if (i % 2 === 0) mine.push(await this.#turnOf(own));
@@ -157,28 +167,27 @@ class SessionMeter implements Meter {
     try {
       const plans = await session.prepare(rest.shapes);
       if (tuning) this.#tuning = session.tuning();
-      return { session, plans, runs: await warmUp(session, feeds) };
+      return { session, plans, ...await warmUp(session, feeds) };
     } catch (error) {
       session.release();
       throw error;
     }
   }
 
-  async #turnOf({ session, runs }: Edition): Promise<Turn> {
-    // The first run finds the caches full of the other edition's weights.
-    const { totalMs, layerMs } = await session.profile(this.#options.feeds, { samples: runs + 1 });
-    return { totalMs: this.#middle(totalMs.slice(1)), layerMs: layerMs.map((times) => this.#middle(times.slice(1))) };
+  async #turnOf({ session, runs, idle }: Edition): Promise<Turn> {
+    const { totalMs, layerMs } = await session.profile(this.#options.feeds, { samples: idle + runs });
+    return { totalMs: this.#middle(totalMs.slice(idle)), layerMs: layerMs.map((times) => this.#middle(times.slice(idle))) };
   }
 
   /** The dense edition without its layers. */
   async #denseTurn(): Promise<number> {
-    const { session, runs } = this.#base, seen: number[] = [];
-    for (let i = 0; i <= runs; i++) {
+    const { session, runs, idle } = this.#base, seen: number[] = [];
+    for (let i = 0; i < idle + runs; i++) {
       const start = this.clock();
       await session.run(this.#options.feeds);
       seen.push(this.clock() - start);
     }
-    return this.#note(this.#middle(seen.slice(1)));
+    return this.#note(this.#middle(seen.slice(idle)));
   }
 
   #note(ms: number): number {
@@ -188,13 +197,15 @@ class SessionMeter implements Meter {
   }
 }
 
-/** Runs until times settle. @returns how many runs make a turn */
-async function warmUp(session: SparseSession, feeds: MeterOptions['feeds']): Promise<number> {
+/** Runs until times settle. @returns what makes a turn */
+async function warmUp(session: SparseSession, feeds: MeterOptions['feeds']): Promise<Runs> {
   const seen: number[] = [];
   for (let spent = 0; seen.length < WARM_UP_RUNS && !settled(seen) && (spent < WARM_UP_MS || seen.length < 2); spent += seen.at(-1)!) {
     seen.push((await session.profile(feeds)).totalMs[0]);
   }
-  return Math.min(MOST_RUNS, Math.max(LEAST_RUNS, Math.round(TURN_MS / 2 / seen.at(-1)!)));
+  const ms = seen.at(-1)!;
+  if (ms > LONG_MS) return { runs: 1, idle: 0 };
+  return { runs: Math.min(MOST_RUNS, Math.max(LEAST_RUNS, Math.round(TURN_MS / 2 / ms))), idle: 1 };
 }
 
 /** Standard error of the median of the ratios, as a fraction of it: 0.93 quartile distances over √n for errors that are normal. */
