@@ -1,67 +1,60 @@
 import { fail, show } from '../expect.ts';
 import type { Optimized } from '../graph/passes/index.ts';
-import { allocate, sizeOf, Tensor, type DType, type Shape } from '../tensor.ts';
+import { bestOf, madeUp, once, takeTurns, type Rival } from './contest.ts';
 import type { Engine, EngineOptions, EnginePlan } from './engine.ts';
-import type { Choice } from './environment.ts';
+import type { Choice, Segment } from './environment.ts';
+import { findSplit, type Split, type Splitting, type Whole } from './splitting.ts';
 
 /** Runs before anything is timed: code is compiled and caches are filled by then. */
 const WARM_RUNS = 2;
-/** Timed runs of each engine, in turns; fewer where they take longer than this together. */
-const MOST_ROUNDS = 7;
-const MOST_MS = 1500;
-/** An engine this much slower than the best is timed no more. */
-const HOPELESS = 4;
+/** Parts of a split that are told one by one. */
+const MOST_TOLD = 4;
 
 type Opener = () => Promise<Engine>;
+type Clock = () => number;
 
-interface Rival { engine: Engine; plan?: EnginePlan; ms: number; failure?: string }
+/** What was taken: an engine with its plan, and the engines it uses. */
+interface Decision { readonly engine: Engine; readonly plan: EnginePlan; readonly uses: readonly Engine[]; readonly choice: Choice }
 
 /**
  * The engine that runs this network fastest on this device: each that starts compiles the first plan and runs it on made-up inputs, reading
- * the outputs back; the others are given up. What was found is told by `environment()`.
+ * the outputs back; a split of the layers between them is taken where it is faster still. What is not needed is given up, and what was
+ * found is told by `environment()`.
  * @throws BurinError `device` where none starts
  */
-export async function openAuto(openers: Readonly<Record<string, Opener>>, clock = (): number => performance.now()): Promise<Engine> {
-  const reasons: string[] = [], rivals: Rival[] = [];
+export async function openAuto(openers: Readonly<Record<string, Opener>>, clock: Clock = () => performance.now()): Promise<Engine> {
+  const reasons: string[] = [], engines: Engine[] = [];
   for (const [name, open] of Object.entries(openers)) {
     try {
-      rivals.push({ engine: await open(), ms: Infinity });
+      engines.push(await open());
     } catch (error) {
       reasons.push(`${name} does not start: ${show(error)}`);
     }
   }
-  if (!rivals.length) fail({ kind: 'device', where: 'executionProviders auto', needs: 'one that works here', got: reasons.join('; ') });
-  return engineOf(rivals, reasons, clock);
+  if (!engines.length) fail({ kind: 'device', where: 'executionProviders auto', needs: 'one that works here', got: reasons.join('; ') });
+  return engineOf(engines, reasons, clock);
 }
 
-function engineOf(rivals: Rival[], reasons: readonly string[], clock: () => number): Engine {
-  let chosen: Engine | undefined, choice: Choice | undefined;
-  const all = (): Engine[] => (chosen ? [chosen] : rivals.map(({ engine }) => engine));
-  const settle = (winner: Rival, why: string): EnginePlan => {
-    chosen = winner.engine;
-    const ms = Object.fromEntries(rivals.filter((rival) => rival.ms < Infinity).map((rival) => [rival.engine.name, rival.ms]));
-    choice = { chosen: winner.engine.name, why, ms };
-    for (const { engine, plan } of rivals.splice(0)) {
-      if (engine === chosen) continue;
-      plan?.dispose();
-      engine.dispose();
-    }
-    return winner.plan!;
-  };
+function engineOf(started: Engine[], reasons: readonly string[], clock: Clock): Engine {
+  let engines = started, chosen: Engine | undefined, choice: Choice | undefined;
+  const all = (): Engine[] => (chosen ? [chosen] : engines);
   const self: Engine = {
     name: 'auto',
     get buffers() { return chosen?.buffers ?? false; },
     told: () => ({ ...all()[0].told(), ...(choice && { choice }) }),
     async compile(input, options) {
       if (chosen) return chosen.compile(input, options);
-      return settle(...await decide(rivals, reasons, { input, options, clock }));
+      const decision = await decide(engines, reasons, { input, options, clock });
+      ({ engine: chosen, choice } = decision);
+      for (const engine of engines.splice(0)) if (!decision.uses.includes(engine)) engine.dispose();
+      return decision.plan;
     },
     memory: () => all().map((engine) => engine.memory()).reduce((a, b) => ({
       usedBytes: a.usedBytes + b.usedBytes, totalBytes: a.totalBytes + b.totalBytes,
     })),
     async recover(device) {
       if (chosen) chosen = await chosen.recover?.(device) ?? chosen;
-      else for (const rival of rivals) rival.engine = await rival.engine.recover?.(device) ?? rival.engine;
+      else engines = await Promise.all(engines.map(async (engine) => await engine.recover?.(device) ?? engine));
       return self;
     },
     dispose: () => { for (const engine of all()) engine.dispose(); },
@@ -69,52 +62,71 @@ function engineOf(rivals: Rival[], reasons: readonly string[], clock: () => numb
   return self;
 }
 
-interface Trial { readonly input: Optimized; readonly options: EngineOptions; readonly clock: () => number }
+interface Trial { readonly input: Optimized; readonly options: EngineOptions; readonly clock: Clock }
 
-/** The rival to take, with its plan, and why. @throws what the last of them failed with */
-async function decide(rivals: readonly Rival[], reasons: readonly string[], trial: Trial): Promise<[Rival, string]> {
-  const { input: { graph }, options } = trial, left = graph.outputs.some(({ name }) => options.stays?.(name));
+/** What to take; the plans of the others are gone then. @throws what the last of them failed with, where all fail */
+async function decide(engines: readonly Engine[], reasons: readonly string[], trial: Trial): Promise<Decision> {
+  const { input, options, clock } = trial, start = clock(), feeds = madeUp(input);
+  const left = input.graph.outputs.some(({ name }) => options.stays?.(name));
   // Only an engine that gives buffers can leave outputs in them.
-  const able = left ? rivals.filter(({ engine }) => engine.buffers) : rivals, failures: unknown[] = [];
-  for (const rival of able) {
+  const able = left ? engines.filter(({ buffers }) => buffers) : engines;
+  const running: Whole[] = [], failures: unknown[] = [], said = [...reasons];
+  for (const engine of able) {
+    let plan: EnginePlan | undefined;
     try {
-      rival.plan = await rival.engine.compile(trial.input, options);
-      for (let i = 0; i < WARM_RUNS; i++) await once(rival, trial);
+      plan = await engine.compile(input, options);
+      for (let i = 0; i < WARM_RUNS; i++) await once(plan, feeds, clock);
+      running.push({ name: engine.name, engine, plan, times: [] });
     } catch (error) {
       failures.push(error);
-      rival.failure = `${rival.engine.name} fails: ${show(error)}`;
-      rival.plan?.dispose();
-      rival.plan = undefined;
+      said.push(`${engine.name} fails: ${show(error)}`);
+      plan?.dispose();
     }
   }
-  const running = able.filter(({ plan }) => plan), said = [...reasons, ...able.flatMap(({ failure }) => failure ?? [])];
   if (!running.length) throw failures.at(-1) ?? new Error(said.join('; '));
-  if (running.length === 1) return [running[0], left ? 'outputs stay on the device' : said.join('; ')];
-  return compare(running, trial);
+  if (running.length === 1) return whole(running[0], running, left ? 'outputs stay on the device' : said.join('; '));
+  await takeTurns(running, feeds, clock);
+  const leftMs = (): number => options.tuneBudgetMs - (clock() - start);
+  return settle(running, await lookFor(running, { input, options, feeds, clock, leftMs }));
 }
 
-/** Ms of one run. */
-async function once({ plan }: Rival, { input, clock }: Trial): Promise<number> {
-  const feeds = Object.fromEntries(input.graph.inputs.map(({ name, type, dims }) => [name, madeUp(type, dims as Shape)]));
-  const start = clock(), outputs = await plan!.run(feeds), ms = clock() - start;
-  for (const output of Object.values(outputs)) if ('dispose' in output) output.dispose();
-  return ms;
-}
-
-/** Waves where numbers may be anything, zeros where they may be indices. */
-function madeUp(type: DType, dims: Shape): Tensor {
-  const data = allocate(type, sizeOf(dims));
-  if (data instanceof Float32Array || data instanceof Float64Array) for (let i = 0; i < data.length; i++) data[i] = Math.sin(0.37 * i);
-  return new Tensor(type, data, dims);
-}
-
-async function compare(running: readonly Rival[], trial: Trial): Promise<[Rival, string]> {
-  const start = trial.clock();
-  for (let round = 0; round < MOST_ROUNDS && (round < 2 || trial.clock() - start < MOST_MS); round++) {
-    const best = Math.min(...running.map(({ ms }) => ms));
-    for (const rival of running) if (round === 0 || rival.ms <= best * HOPELESS) rival.ms = Math.min(rival.ms, await once(rival, trial));
+/** A split, where the network has layers to share out. */
+async function lookFor(running: readonly Whole[], splitting: Splitting): Promise<Split | undefined> {
+  if (splitting.input.graph.nodes.length < 2) return undefined;
+  try {
+    return await findSplit(running, splitting);
+  } catch (error) {
+    // A device that fails while single layers are timed may still run the whole.
+    return { why: `no split by layers: ${show(error)}` };
   }
-  const [first, second] = [...running].sort((a, b) => a.ms - b.ms);
-  const say = ({ engine, ms }: Rival): string => `${engine.name} ${ms.toFixed(2)} ms`;
-  return [first, `${say(first)} a run against ${say(second)}, outputs read back`];
+}
+
+const timesOf = (rivals: readonly Rival[]): Record<string, number> =>
+  Object.fromEntries(rivals.filter(({ times }) => times.length > 0).map((rival) => [rival.name, bestOf(rival)]));
+const say = (rival: Rival): string => `${rival.name} ${bestOf(rival).toFixed(2)} ms`;
+
+function whole({ engine, plan }: Whole, running: readonly Whole[], why: string): Decision {
+  for (const other of running) if (other.engine !== engine) other.plan.dispose();
+  return { engine, plan, uses: [engine], choice: { chosen: engine.name, why, ms: timesOf(running) } };
+}
+
+function settle(running: readonly Whole[], split: Split | undefined): Decision {
+  const [first, second] = [...running].sort((a, b) => bestOf(a) - bestOf(b));
+  if (!split?.rival) {
+    const contest = `${say(first)} a run against ${say(second)}, outputs read back`;
+    return whole(first, running, split ? `${contest}; ${split.why}` : contest);
+  }
+  const { rival, engine, segments } = split;
+  for (const { plan } of running) plan.dispose();
+  const why = `${say(rival)} a run against ${say(first)} and ${say(second)}, outputs read back; ${split.why}; ${tell(segments)}`;
+  return {
+    engine, plan: rival.plan, uses: running.map((one) => one.engine),
+    choice: { chosen: engine.name, why, ms: timesOf([...running, rival]), segments },
+  };
+}
+
+function tell(segments: readonly Segment[]): string {
+  const name = ({ first, last }: Segment): string => (first === last ? first : `${first} to ${last}`);
+  const told = segments.slice(0, MOST_TOLD).map((segment) => `${name(segment)} on ${segment.backend}`);
+  return [...told, ...(segments.length > MOST_TOLD ? [`${segments.length - MOST_TOLD} parts more`] : [])].join(', ');
 }

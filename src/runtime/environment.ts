@@ -1,10 +1,22 @@
+/** Neighbouring layers that one backend runs. */
+export interface Segment {
+  /** The execution provider. */
+  readonly backend: string;
+  /** Names of the first and the last layer, and how many there are. */
+  readonly first: string;
+  readonly last: string;
+  readonly layers: number;
+}
+
 /** Which engine an automatic choice took. */
 export interface Choice {
-  /** The execution provider. */
+  /** The execution provider; `webgpu+wasm` where layers are split between both. */
   readonly chosen: string;
   readonly why: string;
   /** Ms of one run of the network, by provider; of those that were timed. */
   readonly ms: Readonly<Record<string, number>>;
+  /** Where layers run when they are split between providers, in order. */
+  readonly segments?: readonly Segment[];
 }
 
 /** What a device tells of itself. */

@@ -8,7 +8,8 @@ import { tuneModes, type TuneMode, type TuneTable } from './tune.ts';
 export interface SessionOptions extends BackendOptions {
   /**
    * Devices in order of preference; the first that works is used. Default `['wasm', 'reference']`. `auto` times webgpu against wasm on the
-   * network itself when the first plan is made, and keeps the faster; `environment().choice` says which, and why.
+   * network itself when the first plan is made, and keeps the faster, or shares the layers out between both where that is clearly faster
+   * still; `environment().choice` says which, and why.
    */
   readonly executionProviders?: readonly string[];
   /** Formats weights may be stored in; `['dense']` is the baseline. All where absent; a layer none of them fits stays dense. */

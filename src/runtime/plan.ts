@@ -20,6 +20,8 @@ export interface LayerPlan extends Weighed {
   /** The node's name in the model; of a fused layer, that of the convolution or product. */
   readonly name: string;
   readonly op: string;
+  /** The execution provider that runs it. */
+  readonly backend: string;
   readonly format: string;
   readonly kernel: string;
   /** What really runs, where dead channels were taken out. */
@@ -101,7 +103,10 @@ function layerOf(binding: Binding, input: PlanInput, node: Node, tuning: Tuning)
     node, inputs: node.inputs.map((name) => (name ? { ...binding.typed(name), value: graph.constants.get(name) } : undefined)),
   };
   const own = weigh(graph, input.types, node), before = given?.get(node.name);
-  const base = { name: node.name, op: node.op, ...(before ?? own), ...(before && { narrowed: own }), parts: parts.get(node.name) ?? [] };
+  const base = {
+    name: node.name, op: node.op, backend: binding.backend.name, ...(before ?? own), ...(before && { narrowed: own }),
+    parts: parts.get(node.name) ?? [],
+  };
   const lowered = binding.backend.kernels.size > 0 ? lowerings[node.op]?.(binding, op) : undefined;
   const described = { ...base, format: 'dense', candidates: [] };
   if (!lowered) return { plan: { ...described, kernel: 'host' }, build: () => ({ host: () => runOnHost(binding, op) }) };

@@ -30,7 +30,8 @@ export function fakeEdition(layers: readonly FakeLayer[], output = [1, 2, 3], lo
   return {
     asked,
     prepare: async () => layers.map(({ ms: _, ...layer }) => ({
-      op: 'Conv', shape: [1, 8, 4, 4], format: 'dense', kernel: 'f32', nnz: 0, size: 0, macs: 0, parts: [], candidates: [], ...layer,
+      op: 'Conv', backend: 'fake', shape: [1, 8, 4, 4], format: 'dense', kernel: 'f32', nnz: 0, size: 0, macs: 0, parts: [], candidates: [],
+      ...layer,
     })),
     run: async () => ({ y: new Tensor('float32', new Float32Array(output), [output.length]) }),
     profile: async (_feeds, options = {}) => {

@@ -88,7 +88,8 @@ function lower(binding: GpuBinding, op: Operation): Lowered | undefined {
 function describe({ graph, types, parts, given }: PlanInput, node: Node, { dispatches: _, ...built }: Built): LayerPlan {
   const own = weigh(graph, types, node), before = given?.get(node.name);
   return {
-    name: node.name, op: node.op, ...(before ?? own), ...(before && { narrowed: own }), parts: parts.get(node.name) ?? [], ...built,
+    name: node.name, op: node.op, backend: 'webgpu', ...(before ?? own), ...(before && { narrowed: own }),
+    parts: parts.get(node.name) ?? [], ...built,
   };
 }
 
