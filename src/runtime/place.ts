@@ -46,7 +46,7 @@ function trafficOf(nodes: number, values: readonly Passage[]): Traffic[] {
 
 /**
  * The cheapest way to cut the nodes into stretches and give each to a device. A stretch costs the times of its nodes and the handing over
- * of what it reads of others and of what others, the caller too, read of it. Dynamic programming over the cuts: time O(nodes² · devices²).
+ * of what it reads of others and of what others, the caller too, read of it. Dynamic programming over the cuts: time O(nodes² · devices).
  */
 export function cheapest(devices: readonly Costs[], values: readonly Passage[]): Placement {
   const nodes = devices[0].nodeMs.length, traffic = trafficOf(nodes, values);

@@ -153,6 +153,25 @@ if (here) {
     assert.is(alive.size, 0);
   });
 
+  test('plans for other shapes share weights and constants until the last of them goes', async () => {
+    const device = await defaultDevice(), { alive } = watch(device), session = await open(device);
+    const constants = (): number => [...alive].filter(({ label }) => /values$|idx|ptr|bias|constant/.test(label)).length;
+    const bytes = (): number => [...alive].reduce((sum, { size }) => sum + size, 0);
+    agrees(await session.run(image(2, 2)), image(2, 2));
+    const [first, once, used] = [constants(), bytes(), session.memory().usedBytes];
+    for (const [height, width] of [[3, 3], [4, 4], [4, 5]]) agrees(await session.run(image(height, width)), image(height, width));
+    assert.ok(first > 0);
+    assert.is(constants(), first, 'four plans have the constants of one');
+    assert.ok(bytes() < 4 * once && session.memory().usedBytes < 4 * used, 'and are smaller than four of them');
+    // The first plan goes, the others keep what it brought along.
+    agrees(await session.run(image(5, 5)), image(5, 5));
+    agrees(await session.run(image(3, 3)), image(3, 3));
+    assert.is(constants(), first);
+    session.release();
+    assert.is(alive.size, 0);
+    device.destroy();
+  });
+
   test('two sessions on one device, and runs asked for together, do not disturb each other', async () => {
     const device = common, [one, two] = [await open(device), await open(device)];
     const feeds = [image(4, 5, 1), image(5, 4, 2), image(4, 5, 3), image(4, 5, 4)];

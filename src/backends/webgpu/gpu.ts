@@ -3,6 +3,7 @@ import { storage } from './buffers.ts';
 import { findDevice, type Found, type WebGpuOptions } from './device.ts';
 import { guardOf, type Guard } from './guard.ts';
 import { pipelinesOf, type Pipeline } from './pipelines.ts';
+import { sharing } from './shared.ts';
 
 /** A device in use: its guard, its pipelines and the buffers of one user of it. */
 export interface Gpu extends Found {
@@ -12,6 +13,8 @@ export interface Gpu extends Found {
   /** A new buffer, counted until it is dropped. Call it inside of `guard.run`, which turns a lack of memory into an error. */
   buffer(label: string, bytes: number, usage?: number): GPUBuffer;
   drop(buffer: GPUBuffer): void;
+  /** What is made of equal data, shared by all plans. */
+  readonly share: ReturnType<typeof sharing>;
   /** Counts bytes of buffers that were made elsewhere, until what it returns is called. */
   count(bytes: number): () => void;
   memory(): MemoryUse;
@@ -39,7 +42,7 @@ export async function openGpu(options: WebGpuOptions = {}): Promise<Gpu> {
     buffer.destroy();
   };
   return {
-    ...found, ...sharedOf(device), drop,
+    ...found, ...sharedOf(device), drop, share: sharing(),
     buffer(label, bytes, usage) {
       const buffer = storage(device, label, bytes, usage);
       buffers.add(buffer);

@@ -78,7 +78,8 @@ export class GpuBinding implements Query {
   placeWith(scratch: readonly GPUBuffer[]): Place {
     return {
       limits: this.limits, guard: this.gpu.guard, scratch: scratch.map((buffer) => ({ buffer })),
-      typed: (name) => this.typed(name), constant: (name) => this.constant(name), count: (bytes) => this.gpu.count(bytes),
+      typed: (name) => this.typed(name), constant: (name) => this.constant(name),
+      share: this.gpu.share, count: (bytes) => this.gpu.count(bytes),
       value: (name) => this.#valueOf(name), upload: (key, make) => this.#upload(key, make),
     };
   }
@@ -94,10 +95,16 @@ export class GpuBinding implements Query {
   #upload(key: string, make: () => ArrayBufferView): GPUBufferBinding {
     const known = this.#uploads.get(key);
     if (known) return { buffer: known };
-    const data = make(), buffer = this.gpu.buffer(key, Math.ceil(data.byteLength / VECTOR) * VECTOR);
-    this.own(() => this.gpu.drop(buffer));
+    const data = make(), { made: buffer, release } = this.gpu.share({
+      key: 'constant', data: [data], end: (gone) => this.gpu.drop(gone),
+      make: () => {
+        const buffer = this.gpu.buffer(key, Math.ceil(data.byteLength / VECTOR) * VECTOR);
+        write(this.gpu.device, buffer, data);
+        return buffer;
+      },
+    });
+    this.own(release);
     this.#uploads.set(key, buffer);
-    write(this.gpu.device, buffer, data);
     return { buffer };
   }
 

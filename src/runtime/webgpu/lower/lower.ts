@@ -1,5 +1,6 @@
 import type { Dispatch } from '../../../backends/webgpu/program.ts';
 import { variants } from '../../../backends/webgpu/shaders.ts';
+import type { Gpu } from '../../../backends/webgpu/gpu.ts';
 import type { Guard } from '../../../backends/webgpu/guard.ts';
 import type { Typed } from '../../../graph/graph.ts';
 import type { Call as Operation } from '../../../graph/ops/op.ts';
@@ -25,6 +26,8 @@ export interface Place extends Query {
   upload(key: string, make: () => Float32Array | Int32Array | Uint32Array): GPUBufferBinding;
   /** The buffers a layer asked for, its own until it ends. */
   readonly scratch: readonly GPUBufferBinding[];
+  /** What is made of equal data, shared by all plans on the device. */
+  readonly share: Gpu['share'];
   /** Counts bytes of a weight on the device, until what it returns is called. */
   count(bytes: number): () => void;
 }

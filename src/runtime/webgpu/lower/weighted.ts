@@ -1,6 +1,7 @@
 import { candidates } from '../../../backends/webgpu/candidates.ts';
 import { productDispatch } from '../../../backends/webgpu/layers.ts';
 import { convProblem, linearProblem, productProblem, tapsOf, type Problem } from '../../../backends/webgpu/problem.ts';
+import type { Lease } from '../../../backends/webgpu/shared.ts';
 import { hold, packGroups, release, type Held, type HoldOptions } from '../../../backends/webgpu/weight.ts';
 import type { Matrix } from '../../../formats/index.ts';
 import { input } from '../../../graph/ops/op.ts';
@@ -29,10 +30,13 @@ interface Product {
 
 const product = (op: Operation, { matrix, columns, held: options, problemOf, after }: Product): Weighted => ({
   matrix, columns,
-  async ways(place: Place, { format, block, lanes }: Storage): Promise<Ways> {
-    const packed = packGroups(format, matrix(), options.groups ?? 1, { lanes, unit: 1, kBlock: PART }, block);
-    const held = await hold(place.guard, packed, options, `node '${op.node.name}'`), problem = problemOf(held);
-    const { inputs, outputs } = op.node, uncount = place.count(held.bytes);
+  async ways(place: Place, storage: Storage): Promise<Ways> {
+    const lease = weightOn(place, op, { matrix, held: options }, storage);
+    const held = await lease.made.coming.catch((error: unknown) => {
+      lease.release();
+      throw error;
+    });
+    const { inputs, outputs } = op.node, problem = problemOf(held);
     const operands = after ? { b: place.value(inputs[0]), c: place.scratch[0] } : {
       b: place.value(inputs[0]), c: place.value(outputs[0]), ...(op.inputs[3] && { residual: place.value(inputs[3]) }), ...clampOf(op),
     };
@@ -41,13 +45,38 @@ const product = (op: Operation, { matrix, columns, held: options, problemOf, aft
     return {
       shaders: candidates(held, problem),
       dispatches: (shader) => (columns ? whole(shader) : []),
-      dispose() {
-        uncount();
-        release(held.buffers);
-      },
+      dispose: lease.release,
     };
   },
 });
+
+/** A weight on the device; plans for other shapes have the same. */
+function weightOn(
+  place: Place, op: Operation, { matrix, held: options }: Pick<Product, 'matrix' | 'held'>, { format, block, lanes }: Storage,
+): Lease<Coming> {
+  const { groups = 1, rows = 0, bias, taps } = options, weights = op.inputs[1]!.value!, { rows: tall, cols: wide, keep, of } = block;
+  async function come(): Promise<Held> {
+    const packed = packGroups(format, matrix(), groups, { lanes, unit: 1, kBlock: PART }, block);
+    const held = await hold(place.guard, packed, options, `node '${op.node.name}'`), uncount = place.count(held.bytes);
+    made.free = () => {
+      uncount();
+      release(held.buffers);
+    };
+    return held;
+  }
+  const made = {} as Coming;
+  const make = (): Coming => Object.assign(made, { coming: come() });
+  // What is still coming is freed when it is there.
+  const end = ({ coming, free }: Coming): void => (free ? free() : void coming.then(() => made.free?.(), () => {}));
+  return place.share({
+    // How the matrix follows from the weight, then how it is stored.
+    key: [op.node.op, weights.dims, groups, rows, format, tall, wide, keep, of, lanes, bias ? 'biased' : ''].join('|'),
+    data: [weights.data as Float32Array, ...(bias ? [bias] : []), ...(taps ? [taps] : [])], make, end,
+  });
+}
+
+/** A weight on its way to the device, and what frees it once it is there. */
+interface Coming { coming: Promise<Held>; free?: () => void }
 
 /** The constant float32 weight, and bias, of a layer; undefined where one of them is computed or there is no weight in it. */
 function constantsOf(op: Operation): { weights: Float32Array; bias?: Float32Array } | undefined {
