@@ -2,6 +2,9 @@
 export const USAGE = { mapRead: 1, copySrc: 4, copyDst: 8, uniform: 64, storage: 128, queryResolve: 512 } as const;
 export const MAP_READ = 1;
 
+/** Bytes a binding's offset is a multiple of on every device. */
+export const BINDING_STEP = 256;
+
 /** One vec4f: the smallest binding every shader takes. */
 const SMALLEST = 16;
 

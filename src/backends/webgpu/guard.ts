@@ -71,9 +71,13 @@ function lossOf(where: string, info: GPUDeviceLostInfo | undefined): Problem {
   };
 }
 
+/** Bytes of the largest buffer that can be bound whole. */
+export const mostBound = ({ maxStorageBufferBindingSize, maxBufferSize }: GPUSupportedLimits): number =>
+  Math.min(maxStorageBufferBindingSize, maxBufferSize);
+
 /** @throws BurinError `limit` when a buffer of `bytes` cannot be bound. */
 export function checkSize({ limits }: GPUDevice, what: string, bytes: number): void {
-  const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+  const most = mostBound(limits);
   expect(bytes <= most, {
     kind: 'limit', where: what, needs: `at most ${most} bytes on this device`, got: `${bytes}`,
     remedy: 'request the device with a larger maxStorageBufferBindingSize and maxBufferSize, or split the matrix',

@@ -22,14 +22,17 @@ export interface Problem {
   readonly window?: ConvWindow;
 }
 
+/** M and K of a factor. */
+type Sizes = Pick<Factor, 'rows'> & { readonly packed: Pick<Factor['packed'], 'cols'> };
+
 /** C[M×N] = A·B with all rows contiguous, `images` times. */
-export function productProblem({ rows, packed }: Pick<Factor, 'rows' | 'packed'>, columns: number, images = 1): Problem {
+export function productProblem({ rows, packed }: Sizes, columns: number, images = 1): Problem {
   const step = (height: number) => ({ step: height * columns, row: columns, col: 1 });
   return { images, columns, a: 0, b: step(packed.cols), c: step(rows) };
 }
 
 /** y[vectors, M] = x[vectors, K]·Aᵀ, as of linear layers: a vector is a column whose elements are neighbours. */
-export function linearProblem({ rows, packed }: Pick<Factor, 'rows' | 'packed'>, vectors: number): Problem {
+export function linearProblem({ rows, packed }: Sizes, vectors: number): Problem {
   const step = (length: number) => ({ step: vectors * length, row: 1, col: length });
   return { images: 1, columns: vectors, a: 0, b: step(packed.cols), c: step(rows) };
 }

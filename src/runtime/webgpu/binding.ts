@@ -1,4 +1,5 @@
 import { USAGE, write } from '../../backends/webgpu/buffers.ts';
+import { mostBound } from '../../backends/webgpu/guard.ts';
 import type { Gpu } from '../../backends/webgpu/gpu.ts';
 import { expect } from '../../expect.ts';
 import type { Typed } from '../../graph/graph.ts';
@@ -30,7 +31,7 @@ export class GpuBinding implements Query {
     this.#input = input;
     this.#roots = rootsOf(input.graph);
     this.#lifetimes = lifetimes(input, this.#roots as Map<string, string>);
-    this.mostBytes = Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize) - VECTOR;
+    this.mostBytes = mostBound(this.limits) - VECTOR;
   }
 
   typed(name: string): Typed {

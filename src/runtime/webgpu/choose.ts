@@ -8,6 +8,7 @@ import type { Decision } from '../choose.ts';
 import { blockName, formatName } from '../lower/weight.ts';
 import type { Candidate, TuneMemory, TuneMode } from '../tune.ts';
 import type { Place, Storage, Ways, Weighted } from './lower/lower.ts';
+import { bytesOf, rowStep, storedShare } from './lower/parts.ts';
 
 /** Rows that shaders keep together, fewest first. */
 const laneCounts = [...new Set(Object.values(variants).flatMap(({ kernel, sizes }) => (kernel === 'spmm' ? [sizes.ROWS] : [])))]
@@ -28,13 +29,6 @@ function penalty(format: string, { rows, cols }: Block): number {
   return rows >= 4 ? 1.2 : rows > 1 ? 1.5 : 2;
 }
 
-/** Share of a weight that a format stores. */
-function stored(matrix: Matrix, format: string, block: Block): number {
-  if (format === 'dense') return 1;
-  if (block.of) return block.keep! / block.of;
-  return countNonzero(matrix.values) / matrix.values.length / (fillOf(matrix, block) || 1);
-}
-
 /** Rows that are kept together where all rows of a workgroup share their positions: staged shaders have most of their tiles for four. */
 const SHARED_LANES = 4;
 
@@ -45,19 +39,20 @@ function lanesFor(matrix: Matrix, format: string, block: Block, columns: number)
   return laneCounts.find((lanes) => lanes >= rows) ?? most;
 }
 
-/** A way to store a weight, with what it is thought to cost and the bytes of its values. */
+/** A way to store a weight, with what it is thought to cost and the bytes of the values that must be bound together. */
 export interface Storable extends Storage { readonly cost: number; readonly bytes: number }
 
-/** Ways to store a weight in at most `mostBytes`, best guess first; dense where nothing that is allowed fits the weight. */
-export function storagesOf({ matrix, columns }: Weighted, mostBytes: number, allowed?: readonly string[]): Storable[] {
+/** Ways to store a weight, in parts of at most `mostBytes`, best guess first; dense where nothing that is allowed fits the weight. */
+export function storagesOf({ matrix, columns, groups }: Weighted, mostBytes: number, allowed?: readonly string[]): Storable[] {
   const whole = matrix(), found = storagesFor(whole), sparse = found.some(([format]) => format === 'csr');
   // What low blocks do not fill, higher ones fill less.
   const tall = sparse && fillOf(whole, LOW_BLOCK) >= LEAST_FILL
     ? TALL_BLOCKS.filter((block) => whole.rows >= block.rows && fillOf(whole, block) >= LEAST_FILL) : [];
   const all = [...found, ...tall.map((block) => ['bsr', block] as const)].map(([format, block]): Storable => {
-    const lanes = lanesFor(whole, format, block, columns), share = stored(whole, format, block);
-    const rows = Math.ceil(whole.rows / lanes) * lanes, bytes = Math.ceil(share * rows * whole.cols) * 4;
-    return { format, block, lanes, cost: share * penalty(format, block), bytes };
+    const storage = { format, block, lanes: lanesFor(whole, format, block, columns) };
+    const together = groups > 1 ? 1 : Math.min(1, rowStep(storage) / whole.rows);
+    const share = storedShare(whole, format, block);
+    return { ...storage, cost: share * penalty(format, block), bytes: bytesOf(whole, storage.lanes, share) * together };
   });
   const fitting = all.filter(({ format }) => !allowed || allowed.includes(format));
   return (fitting.length ? fitting : all.filter(({ format }) => format === 'dense'))

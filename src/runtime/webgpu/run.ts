@@ -37,7 +37,10 @@ export class Run {
     const buffer = this.#binding.buffer(name);
     if (!isGpuTensor(feed)) return this.#know(name, feed);
     const bytes = this.#binding.bytes(name), where = `input '${name}'`, { gpuBuffer } = feed;
-    expect(buffer, { kind: 'limit', where, needs: 'a tensor this device can bind', got: `${bytes} bytes of ${feed.type}` });
+    expect(buffer, {
+      kind: 'limit', where, needs: `a tensor this device can bind, of 32-bit elements and at most ${this.#binding.mostBytes} bytes`,
+      got: `${bytes} bytes of ${feed.type}`, remedy: 'feed it from memory, or take a device with larger limits',
+    });
     expect(gpuBuffer.size >= bytes, { kind: 'shape', where, needs: `a GPUBuffer of ${bytes} bytes or more`, got: `${gpuBuffer.size}` });
     expect(gpuBuffer.usage & USAGE.copySrc, { kind: 'argument', where, needs: 'usage COPY_SRC', got: `usage ${gpuBuffer.usage}` });
     if (bytes) this.#steps.push((encoder) => encoder.copyBufferToBuffer(gpuBuffer, 0, buffer, 0, bytes));

@@ -57,6 +57,7 @@ export interface Weighted {
   readonly matrix: () => Matrix;
   /** Columns of the product, of all images. */
   readonly columns: number;
+  readonly groups: number;
   /** Puts the weight on the device and says how each shader that can walk it runs, best guess first. */
   readonly ways: (place: Place, storage: Storage) => Promise<Ways>;
 }

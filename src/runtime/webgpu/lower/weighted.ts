@@ -1,13 +1,13 @@
 import { candidates } from '../../../backends/webgpu/candidates.ts';
 import { productDispatch } from '../../../backends/webgpu/layers.ts';
 import { convProblem, linearProblem, productProblem, tapsOf, type Problem } from '../../../backends/webgpu/problem.ts';
-import type { Lease } from '../../../backends/webgpu/shared.ts';
-import { hold, packGroups, release, type Held, type HoldOptions } from '../../../backends/webgpu/weight.ts';
+import type { HoldOptions } from '../../../backends/webgpu/weight.ts';
 import type { Matrix } from '../../../formats/index.ts';
 import { input } from '../../../graph/ops/op.ts';
 import { convGeometry, convTransposeGeometry } from '../../../graph/ops/window.ts';
 import { sizeOf } from '../../../tensor.ts';
 import { clampOf, convWeight, everyGroup, transposedWeight } from '../../lower/conv.ts';
+import { holdParts } from './parts.ts';
 import { lowerDepthwise, windowJob } from './window.ts';
 import {
   lone, outSize, type Dispatch, type Lower, type Lowered, type Operation, type Place, type Storage, type Ways, type Weighted,
@@ -15,68 +15,36 @@ import {
 
 // Layers that multiply with a constant weight: convolutions and linear layers.
 
-/** Columns of a weight in one part, at most: indices have 16 bits, and whole blocks and windows of N:M must fit. */
-const PART = 32768;
-
 /** A layer as a product. */
 interface Product {
   readonly matrix: () => Matrix;
   readonly columns: number;
   readonly held: HoldOptions;
-  readonly problemOf: (held: Held) => Problem;
+  readonly problem: Problem;
   /** What makes the output of the product, which then goes to scratch memory. */
   readonly after?: (place: Place) => readonly Dispatch[];
 }
 
-const product = (op: Operation, { matrix, columns, held: options, problemOf, after }: Product): Weighted => ({
-  matrix, columns,
+const product = (op: Operation, { matrix, columns, held, problem, after }: Product): Weighted => ({
+  matrix, columns, groups: held.groups ?? 1,
   async ways(place: Place, storage: Storage): Promise<Ways> {
-    const lease = weightOn(place, op, { matrix, held: options }, storage);
-    const held = await lease.made.coming.catch((error: unknown) => {
-      lease.release();
-      throw error;
-    });
-    const { inputs, outputs } = op.node, problem = problemOf(held);
-    const operands = after ? { b: place.value(inputs[0]), c: place.scratch[0] } : {
-      b: place.value(inputs[0]), c: place.value(outputs[0]), ...(op.inputs[3] && { residual: place.value(inputs[3]) }), ...clampOf(op),
-    };
-    const whole = (shader: string): Dispatch[] =>
-      [productDispatch(place.guard.device, held, problem, { ...operands, shader }), ...(after?.(place) ?? [])];
+    const { parts, release } = await holdParts(place, op, { matrix, held }, storage), { inputs, outputs } = op.node;
+    const c = after ? place.scratch[0] : place.value(outputs[0]), b = place.value(inputs[0]);
+    const residual = !after && op.inputs[3] ? place.value(inputs[3]) : undefined, bounds = after ? {} : clampOf(op);
+    const whole = (shader: string): Dispatch[] => parts.map(({ from, held: part }) => productDispatch(place.guard.device, part, problem, {
+      b, c: below(c, from * problem.c.row), ...(residual && { residual: below(residual, from * problem.c.row) }), ...bounds, shader,
+    }));
     return {
-      shaders: candidates(held, problem),
-      dispatches: (shader) => (columns ? whole(shader) : []),
-      dispose: lease.release,
+      shaders: candidates(parts[0].held, problem),
+      dispatches: (shader) => (columns ? [...whole(shader), ...(after?.(place) ?? [])] : []), dispose: release,
     };
   },
 });
 
-/** A weight on the device; plans for other shapes have the same. */
-function weightOn(
-  place: Place, op: Operation, { matrix, held: options }: Pick<Product, 'matrix' | 'held'>, { format, block, lanes }: Storage,
-): Lease<Coming> {
-  const { groups = 1, rows = 0, bias, taps } = options, weights = op.inputs[1]!.value!, { rows: tall, cols: wide, keep, of } = block;
-  async function come(): Promise<Held> {
-    const packed = packGroups(format, matrix(), groups, { lanes, unit: 1, kBlock: PART }, block);
-    const held = await hold(place.guard, packed, options, `node '${op.node.name}'`), uncount = place.count(held.bytes);
-    made.free = () => {
-      uncount();
-      release(held.buffers);
-    };
-    return held;
-  }
-  const made = {} as Coming;
-  const make = (): Coming => Object.assign(made, { coming: come() });
-  // What is still coming is freed when it is there.
-  const end = ({ coming, free }: Coming): void => (free ? free() : void coming.then(() => made.free?.(), () => {}));
-  return place.share({
-    // How the matrix follows from the weight, then how it is stored.
-    key: [op.node.op, weights.dims, groups, rows, format, tall, wide, keep, of, lanes, bias ? 'biased' : ''].join('|'),
-    data: [weights.data as Float32Array, ...(bias ? [bias] : []), ...(taps ? [taps] : [])], make, end,
-  });
+/** A binding from an element on. */
+function below({ buffer, offset = 0, size }: GPUBufferBinding, element: number): GPUBufferBinding {
+  return element ? { buffer, offset: offset + element * 4, ...(size !== undefined && { size: size - element * 4 }) } : { buffer, offset, size };
 }
-
-/** A weight on its way to the device, and what frees it once it is there. */
-interface Coming { coming: Promise<Held>; free?: () => void }
 
 /** The constant float32 weight, and bias, of a layer; undefined where one of them is computed or there is no weight in it. */
 function constantsOf(op: Operation): { weights: Float32Array; bias?: Float32Array } | undefined {
@@ -91,9 +59,10 @@ const lowered = (weight: Weighted): Lowered => ({ kernel: 'product', weight });
 const lowerLinear: Lower = (_query, op) => {
   const constants = constantsOf(op);
   if (!constants) return undefined;
-  const [rows, cols] = input(op, 1).shape, columns = sizeOf(input(op, 0).shape) / cols, values = constants.weights;
+  const [rows, cols] = input(op, 1).shape, columns = sizeOf(input(op, 0).shape) / cols;
+  const matrix = { rows, cols, values: constants.weights };
   return lowered(product(op, {
-    matrix: () => ({ rows, cols, values }), columns, held: { bias: constants.bias }, problemOf: (held) => linearProblem(held, columns),
+    matrix: () => matrix, columns, held: { bias: constants.bias }, problem: linearProblem({ rows, packed: { cols } }, columns),
   }));
 };
 
@@ -107,7 +76,7 @@ const lowerConv: Lower = (query, op) => {
   let made: Matrix | undefined;
   const matrix = (): Matrix => (made ??= everyGroup(w.group, weightOf).matrix()), problem = convProblem(w);
   const held = { bias: constants.bias, groups: w.group, rows, ...(problem.window && { taps: tapsOf(w) }) };
-  return lowered(product(op, { matrix, columns: w.batch * sizeOf(w.out), held, problemOf: () => problem }));
+  return lowered(product(op, { matrix, columns: w.batch * sizeOf(w.out), held, problem }));
 };
 
 /** y = col2im(Wᵀ·x): a product over the input channels, then each column is added where its taps fall. */
@@ -126,7 +95,8 @@ const lowerConvTranspose: Lower = (query, op) => {
     return lone(query, { shader: 'f32_scatter', job, operands, invocations: length });
   };
   const weight = product(op, {
-    matrix, columns: w.batch * columns, held: { groups: w.group, rows }, after, problemOf: (held) => productProblem(held, columns, w.batch),
+    matrix, columns: w.batch * columns, held: { groups: w.group, rows }, after,
+    problem: productProblem({ rows, packed: { cols: inputs } }, columns, w.batch),
   });
   return { ...lowered(weight), scratch: [w.batch * w.filters * taps * columns * 4] };
 };
