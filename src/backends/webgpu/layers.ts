@@ -43,7 +43,7 @@ function jobOf(
  * @throws BurinError `limit` when it takes more workgroups than the device runs
  */
 export function productDispatch(
-  device: GPUDevice, held: Factor, problem: Problem,
+  device: Pick<GPUDevice, 'limits'>, held: Factor, problem: Problem,
   { b, c, residual, shader = candidates(held, problem)[0], ...bounds }: Operands & Bounds & { shader?: string },
 ): Dispatch {
   const tile = tileOf(shader), { images, columns } = problem;
@@ -65,7 +65,7 @@ export function productDispatch(
  * images. With `b` in rows of K instead of N, the product is A·Bᵀ.
  */
 export function matmulDispatch(
-  device: GPUDevice, { m, k, n, images = 1, sameA = false, sameB = false, transposed = false }: MatMul,
+  device: Pick<GPUDevice, 'limits'>, { m, k, n, images = 1, sameA = false, sameB = false, transposed = false }: MatMul,
   { a, ...rest }: Operands & Bounds & { readonly a: GPUBufferBinding; readonly shader?: string },
 ): Dispatch {
   const layout = { lanes: 1, unit: 1, kBlock: Math.max(1, k) };

@@ -43,7 +43,7 @@ const product = (op: Operation, { matrix, columns, held, problem, after }: Produ
 
 /** A binding from an element on. */
 function below({ buffer, offset = 0, size }: GPUBufferBinding, element: number): GPUBufferBinding {
-  return element ? { buffer, offset: offset + element * 4, ...(size !== undefined && { size: size - element * 4 }) } : { buffer, offset, size };
+  return { buffer, offset: offset + element * 4, ...(size !== undefined && { size: size - element * 4 }) };
 }
 
 /** The constant float32 weight, and bias, of a layer; undefined where one of them is computed or there is no weight in it. */
