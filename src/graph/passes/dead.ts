@@ -4,6 +4,7 @@ import { neededIn, type Flags } from '../liveness.ts';
 import { convGeometry } from '../ops/window.ts';
 import { editOf } from './edits.ts';
 import { isPlain, knownIn, seesBorder, type Known, type KnowOptions } from './uniform.ts';
+import { worklistOf } from './worklist.ts';
 
 // A channel goes where nothing needs it, or where it is one known number or image that its readers can take into what they add.
 // Operators tie channels of several values together (an addition has the same ones on both sides): what one cannot lose all keep.
@@ -30,7 +31,8 @@ export interface Dead {
 interface State extends Dead {
   readonly drop: Map<string, Flags>;
   readonly kept: Map<string, Map<number, string>>;
-  changed: boolean;
+  /** Told of each value that keeps a channel more. */
+  readonly touched: (name: string) => void;
 }
 
 /** Whether some filter is all zeros or some input channel is read by none: without one there is nothing to follow. */
@@ -81,7 +83,7 @@ function keep(state: State, name: string, channel: number, [{ node }, text, pass
   const flags = state.drop.get(name);
   if (!flags?.[channel]) return;
   flags[channel] = 0;
-  state.changed = true;
+  state.touched(name);
   note(state, name, channel, passed ?? `'${node.name}' (${node.op}) ${text}`);
 }
 
@@ -243,17 +245,30 @@ const weighted: Rule = (state, place, passage) => {
 
 const rules: Readonly<Record<Passage['kind'], Rule>> = { weighted, linked, mixing };
 
-/** The largest set of channels that can go. */
+/** By value, the nodes that make or read it, by number. */
+function nodesAround({ graph }: Channels): Map<string, number[]> {
+  const around = new Map<string, number[]>();
+  graph.nodes.forEach(({ inputs, outputs }, i) => {
+    for (const name of new Set([...inputs, ...outputs])) {
+      const list = around.get(name);
+      if (list) list.push(i);
+      else around.set(name, [i]);
+    }
+  });
+  return around;
+}
+
+/** The largest set of channels that can go. A node is looked at again when a value beside it keeps more. */
 export function deadIn(channels: Channels, options: CutOptions): Dead {
-  const { graph, passages } = channels;
+  const { nodes } = channels.graph, around = nodesAround(channels), open = worklistOf(nodes.length);
   const state: State = {
-    drop: new Map(), needed: neededIn(channels), known: knownIn(channels, options), options, kept: new Map(), changed: true,
+    drop: new Map(), needed: neededIn(channels), known: knownIn(channels, options), options, kept: new Map(),
+    touched: (name) => around.get(name)!.forEach(open.add),
   };
   candidates(channels, state);
-  const places = graph.nodes.map((node) => ({ place: { ...channels, node }, passage: passages.get(node)! }));
-  while (state.changed) {
-    state.changed = false;
-    for (const { place, passage } of places) rules[passage.kind](state, place, passage);
+  for (let i = open.next(); i !== undefined; i = open.next()) {
+    const passage = channels.passages.get(nodes[i])!;
+    rules[passage.kind](state, { ...channels, node: nodes[i] }, passage);
   }
   return state;
 }
