@@ -1,7 +1,8 @@
 import { expect, lookUp, show } from '../expect.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Layer } from '../graph/layers.ts';
+import { prunableLayers, type Layer } from '../graph/layers.ts';
 import { allocations, type Allocation } from './allocations.ts';
+import { byWeight } from './choose.ts';
 import type { CriterionName } from './criteria/criteria.ts';
 import type { PruneOptions } from './options.ts';
 import { scopeRule, scopes, type ScopeRule } from './scopes.ts';
@@ -61,7 +62,9 @@ function sparsities(graph: Graph, layers: readonly Layer[], { options: { sparsit
       kind: 'argument', where: `${where}, ${name}`, needs: 'a fraction 0 … 1', got: show(value),
     });
   }
-  return typeof sparsity === 'number' ? divided(graph, layers, { sparsity, allocation }) : (layer) => sparsity[layer.name];
+  if (typeof sparsity === 'number') return divided(graph, layers, { sparsity, allocation });
+  const asked = byWeight(prunableLayers(graph), sparsity, where);
+  return ({ weight }) => asked.get(weight)!;
 }
 
 interface Divided { readonly sparsity: number; readonly allocation: Allocation }

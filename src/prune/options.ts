@@ -16,7 +16,10 @@ export interface PruneOptions {
   readonly granularity?: Granularity;
   /** What is ranked together. Default layer. */
   readonly scope?: Scope;
-  /** Fraction of the groups to drop, 0 … 1, of all layers or by layer name (others stay as they are). N:M decides it by itself. */
+  /**
+   * Fraction of the groups to drop, 0 … 1, of all layers, or by the name of a layer or of its weight (others stay as they are).
+   * N:M decides it by itself.
+   */
   readonly sparsity?: number | Readonly<Record<string, number>>;
   /** How the sparsity is divided among the layers. Default uniform; scope model ranks all together, as allocation global. */
   readonly allocation?: AllocationName | (string & {}) | Allocation;

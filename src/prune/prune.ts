@@ -1,10 +1,10 @@
-import { BurinError, expect, lookUp, show } from '../expect.ts';
+import { BurinError, expect, lookUp } from '../expect.ts';
 import { expectGraph } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { fromOihw, prunableLayers, readWeight, writeWeight, type Layer } from '../graph/layers.ts';
 import { randomFrom } from '../random.ts';
 import type { Tensor } from '../tensor.ts';
-import { chooseLayers, namesOf } from './choose.ts';
+import { byWeight, chooseLayers } from './choose.ts';
 import { countings, type Counting } from './counting.ts';
 import { criterionFrom, scored } from './criteria/ask.ts';
 import type { Context, Criterion, Scores } from './criteria/criteria.ts';
@@ -98,9 +98,8 @@ function layersToPrune(graph: Graph, options: PruneOptions): Layer[] {
   const layers = chooseLayers(all, options);
   const { sparsity } = options;
   if (typeof sparsity !== 'object' || sparsity === null) return layers;
-  const unknown = Object.keys(sparsity).filter((name) => !all.some((layer) => layer.name === name));
-  expect(unknown.length === 0, { kind: 'argument', where: 'option sparsity', needs: `layers among ${namesOf(all)}`, got: show(unknown) });
-  return layers.filter((layer) => Object.hasOwn(sparsity, layer.name));
+  const asked = byWeight(all, sparsity, 'option sparsity');
+  return layers.filter(({ weight }) => asked.has(weight));
 }
 
 function jobOf(graph: Graph, division: Division, options: PruneOptions): Job {

@@ -193,6 +193,10 @@ const refused: [string, PruneOptions, RegExp][] = [
   ['N:M of filters', { scope: '2:4', granularity: 'filter' }, /a granularity of one input channel/],
   ['unknown layer', { sparsity: 0.5, layers: ['fc9'] }, /option layers: needs layers among fc1, fc2, fc3, got 'fc9'/],
   ['unknown layer in the table', { sparsity: { fc9: 0.5 } }, /option sparsity: needs layers among fc1, fc2, fc3/],
+  ['a misspelt layer', { sparsity: 0.5, exclude: ['fc1.wieght'] }, /option exclude: .*got 'fc1.wieght'; did you mean fc1.weight/],
+  ['a misspelt layer in the table', { sparsity: { fc1: 0.5, 'fc2.kernel': 0.5 } }, /got 'fc2.kernel'; did you mean fc2/],
+  ['nothing alike', { sparsity: 0.5, layers: ['block.*.conv'] }, /got 'block.\*.conv'$/],
+  ['a layer twice in the table', { sparsity: { fc1: 0.5, 'fc1.weight': 0.6 } }, /needs one number a layer, got fc1 and fc1.weight for the same/],
   ['N:M and a table', { scope: '2:4', sparsity: { fc1: 0.5 } }, /needs 0.5 or nothing/],
   ['a misspelt option', { sparsty: 0.5 } as PruneOptions, /prune options: needs one of criterion, granularity, .*strict, got 'sparsty'/],
   ['sparsity as text', { sparsity: '0.5' as never }, /option sparsity: needs a number 0 … 1, or an object .*got '0.5'/],
@@ -216,6 +220,26 @@ for (const [name, options, message] of refused) {
     });
   });
 }
+
+test('a table takes the names of weights as those of layers', () => {
+  const graph = zooGraph('lenet-300-100');
+  const tables: Record<string, number>[] = [{ fc1: 0.9, fc3: 0.5 }, { 'fc1.weight': 0.9, fc3: 0.5 }];
+  const [byName, byWeight] = tables.map((sparsity) => prune(graph, { sparsity }).report.map((row) => [row.name, row.kept]));
+  assert.equal(byName, [['fc1', 23_520], ['fc3', 500]]);
+  assert.equal(byWeight, byName);
+});
+
+test('a name of several layers is refused, that of a weight is not', () => {
+  const values = [1, 2, 3, 4], dims = [2, 2];
+  const graph = sketch({ a: { op: 'Linear', dims, values }, b: { op: 'Linear', dims, values }, 'a.weight': { op: 'Linear', dims, values } });
+  const twins: Graph = { ...graph, nodes: graph.nodes.map((node) => (node.name === 'b' ? { ...node, name: 'a' } : node)) };
+  for (const options of [{ sparsity: { a: 0.5 } }, { sparsity: 0.5, layers: ['a'] }, { sparsity: 0.5, exclude: ['a.weight'] }]) {
+    assert.throws(() => prune(twins, options), (error: unknown) => error instanceof BurinError && error.kind === 'argument' &&
+      /needs a name of one layer, got that of 2: a with weight .*; take the name of the weight/.test(error.message));
+  }
+  assert.equal(prune(twins, { sparsity: { 'b.weight': 0.5 } }).report.map(({ weight, kept }) => [weight, kept]), [['b.weight', 2]]);
+  assert.is(prune(twins, { sparsity: 0.5, layers: ['a*'] }).report.length, 3);
+});
 
 test('refuses weights that are not numbers, with the place', () => {
   assert.throws(() => maskOf([1, NaN, 2], { sparsity: 0.5 }), /fc.weight \[1, 3, 1, 1\]: needs scores that are numbers, got NaN at 1/);

@@ -3,7 +3,7 @@ import { expectGraph } from '../../graph/evaluate.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { prunableLayers, type Layer } from '../../graph/layers.ts';
 import { roundHalfEven } from '../../graph/ops/unary.ts';
-import { chooseLayers, namesOf } from '../choose.ts';
+import { byWeight, chooseLayers, namesOf } from '../choose.ts';
 import { fromZeros, statistics } from '../masks/mask.ts';
 import { checkOptions, type PruneOptions } from '../options.ts';
 import type { Pruned, PrunedLayer } from '../prune.ts';
@@ -54,9 +54,9 @@ export function pruneChannels(graph: Graph, given: PruneChannelsOptions = {}): P
   const { shapes, ...options } = given ?? {};
   checkOptions(options);
   const { scope = 'layer' } = options, rule = lookUp(choosers, scope, 'scope');
-  const layers = layersFor(graph, options), refusals = new Map<string, string>();
+  const { layers, sparsityOf } = layersFor(graph, options), refusals = new Map<string, string>();
   const groups = groupsOf(couplingOf(sized(graph, shapes)));
-  const candidates = groups.flatMap((group) => candidateOf(group, { graph, layers, options, refusals }));
+  const candidates = groups.flatMap((group) => candidateOf(group, { graph, layers, sparsityOf, refusals }));
   const filters = new Map(layers.map((layer) => [layer.name, filterScores(graph, layer, options)]));
   const scores = candidates.map(({ group }) => setScores(group, filters));
   const { marks, floored } = rule(candidates, scores, (candidate, why) => refuse(candidate, why, refusals));
@@ -71,25 +71,28 @@ export function pruneChannels(graph: Graph, given: PruneChannelsOptions = {}): P
   return { graph: pruned, masks, report };
 }
 
-function layersFor(graph: Graph, options: PruneChannelsOptions): Layer[] {
+/** The layers that are asked to lose channels, and how many of them. */
+interface Asked {
+  readonly layers: readonly Layer[];
+  readonly sparsityOf: (layer: Layer) => number;
+}
+
+function layersFor(graph: Graph, options: PruneChannelsOptions): Asked {
   const all = prunableLayers(graph), layers = chooseLayers(all, options), { sparsity } = options, where = 'option sparsity';
   expect(sparsity !== undefined, { kind: 'argument', where, needs: 'a fraction 0 … 1', got: 'nothing' });
   for (const [name, value] of typeof sparsity === 'number' ? [['all layers', sparsity] as const] : Object.entries(sparsity)) {
     expect(typeof value === 'number' && value >= 0 && value <= 1, {
       kind: 'argument', where: `${where}, ${name}`, needs: 'a fraction 0 … 1', got: show(value),
     });
-    const known = typeof sparsity === 'number' || all.some((layer) => layer.name === name);
-    expect(known, { kind: 'argument', where, needs: `layers among ${namesOf(all)}`, got: show(name) });
   }
-  if (typeof sparsity === 'number') return layers;
+  if (typeof sparsity === 'number') return { layers, sparsityOf: () => sparsity };
   if (options.scope === 'model') fail({ kind: 'argument', where, needs: 'one number, as all layers are ranked together', got: 'a table' });
-  return layers.filter((layer) => Object.hasOwn(sparsity, layer.name));
+  const asked = byWeight(all, sparsity, where);
+  return { layers: layers.filter(({ weight }) => asked.has(weight)), sparsityOf: ({ weight }) => asked.get(weight)! };
 }
 
-interface Wanted {
+interface Wanted extends Asked {
   readonly graph: Graph;
-  readonly layers: readonly Layer[];
-  readonly options: PruneChannelsOptions;
   readonly refusals: Map<string, string>;
 }
 
@@ -100,11 +103,11 @@ function refuse(candidate: { readonly makers: readonly { readonly name: string }
 }
 
 /** The group where it may lose channels; if not, its layers are told why. */
-function candidateOf(group: ChannelGroup, { graph, layers, options: { sparsity }, refusals }: Wanted): Candidate[] {
+function candidateOf(group: ChannelGroup, { graph, layers, sparsityOf, refusals }: Wanted): Candidate[] {
   const names = makersOf(group), makers = layers.filter(({ name }) => names.includes(name));
   if (makers.length === 0) return [];
   const others = prunableLayers(graph).filter(({ name }) => names.includes(name) && !makers.some((maker) => maker.name === name));
-  const asked = [...new Set(makers.map(({ name }) => (typeof sparsity === 'number' ? sparsity : sparsity![name])))];
+  const asked = [...new Set(makers.map(sparsityOf))];
   const why = group.fixed
     ?? (others.length ? `shares its channels with ${namesOf(others)}, not to be pruned` : undefined)
     ?? (asked.length > 1 ? `shares its channels with layers of which ${show(asked)} are asked for` : undefined);

@@ -5,7 +5,7 @@ import { prunableLayers, type Layer } from '../../graph/layers.ts';
 import { roundHalfEven } from '../../graph/ops/unary.ts';
 import { sameShape, sizeOf, Tensor } from '../../tensor.ts';
 import { andMasks, sameMask } from '../masks/algebra.ts';
-import { chooseLayers, namesOf } from '../choose.ts';
+import { byWeight, chooseLayers, labelOf } from '../choose.ts';
 import { extentsOf } from '../granularities.ts';
 import { gridFor } from '../groups.ts';
 import { lint } from './lint.ts';
@@ -15,7 +15,7 @@ import { prune, type PrunedLayer } from '../prune.ts';
 import { aimOf, keepOfScope, scheduleOf, type LintWarning, type PrunerOptions } from './pruner-options.ts';
 import { scopeRule } from '../scopes.ts';
 import { criterionOf, evidenceOf, needsOf, type PrunerState } from './state.ts';
-import { covers, dueAt, numbersOf, tablesOf, targetAt, timelineOf, type ScheduleSpec, type Timeline } from './timeline.ts';
+import { covers, dueAt, mapTables, numbersOf, targetAt, timelineOf, type ScheduleSpec, type Timeline } from './timeline.ts';
 import type { Masks } from '../masks/masks.ts';
 import { maskWeights, entriesOf, maskInPlace, valuesOf, withWeights, type Weights } from './weights.ts';
 
@@ -53,6 +53,8 @@ export class Pruner {
   readonly #model: Graph;
   readonly #options: PruneOptions;
   readonly #layers: readonly Layer[];
+  /** The name of a layer in tables. */
+  readonly #labelOf: (layer: Layer) => string;
   /** The model's own weights, for criteria that compare with them. */
   readonly #first: ReadonlyMap<string, Float32Array>;
   #t = -Infinity;
@@ -73,13 +75,12 @@ export class Pruner {
     this.warnings.forEach((warning) => onWarning?.(warning));
     this.#model = model;
     this.#options = others;
-    this.timeline = timelineOf(schedule);
-    const { spec } = this.timeline;
-    const all = prunableLayers(model);
-    checkTables(spec, all);
+    const timeline = timelineOf(schedule), all = prunableLayers(model), spec = labelled(timeline.spec, all);
+    this.timeline = { ...timeline, spec };
+    this.#labelOf = labelOf(all);
     checkFixed(this.timeline, options);
     checkMasks(masks, model);
-    this.#layers = chooseLayers(all, options).filter(({ name }) => covers(spec, name));
+    this.#layers = chooseLayers(all, options).filter((layer) => covers(spec, this.#labelOf(layer)));
     this.#first = needsOf(options).includes('initial') ? copiesOf(model, this.#layers) : new Map();
     this.#setMasks(masks);
     this.#tryOut();
@@ -143,7 +144,7 @@ export class Pruner {
   }
 
   #targetAt(t: number): number | Record<string, number> {
-    return targetAt(this.timeline, t, this.#layers.map(({ name }) => name));
+    return targetAt(this.timeline, t, this.#layers.map(this.#labelOf));
   }
 
   /** Prunes; what the criterion made of the weights that stay, if it changes them. */
@@ -250,10 +251,15 @@ function checkMasks(masks: Masks, { constants }: Graph): void {
   }
 }
 
-function checkTables(spec: ScheduleSpec, layers: readonly Layer[]): void {
-  const unknown = tablesOf(spec).flatMap(Object.keys).filter((name) => name !== '*' && !layers.some((layer) => layer.name === name));
-  const needs = `layers among ${namesOf(layers)}`;
-  expect(unknown.length === 0, { kind: 'argument', where: 'option schedule', needs, got: show(unknown) });
+/** The spec with its tables by labels of layers, whatever names they had. @throws BurinError `argument` for names of none or several */
+function labelled(spec: ScheduleSpec, all: readonly Layer[]): ScheduleSpec {
+  const label = labelOf(all);
+  const named = (table: Readonly<Record<string, number>>): Readonly<Record<string, number>> => {
+    const { '*': others, ...rest } = table;
+    const known = Array.from(byWeight(all, rest, 'option schedule'), ([weight, value]) => [label({ weight }), value]);
+    return { ...Object.fromEntries(known), ...(others !== undefined && { '*': others }) };
+  };
+  return mapTables(spec, named);
 }
 
 /** @throws BurinError `argument` for a schedule that aims at another sparsity than N:M has. */

@@ -1,7 +1,10 @@
 import { expect, fail, lookUp, show } from '../../expect.ts';
 import { ROUNDING, schedules, type Curve, type CurveNumbers, type Schedule, type ScheduleName } from './schedules.ts';
 
-/** One number for all layers, or numbers by layer name, where `*` stands for the layers that are not named. */
+/**
+ * One number for all layers, or numbers by the names of layers or (for a `Pruner`) of their weights, where `*` stands for the layers that
+ * are not named.
+ */
 export type PerLayer = number | Readonly<Record<string, number>>;
 
 /** When masks are made anew. */
@@ -64,6 +67,12 @@ const isTable = (value: unknown): value is Readonly<Record<string, number>> => t
 /** The numbers of a spec that are given by layer. */
 export function tablesOf(spec: ScheduleSpec): Readonly<Record<string, number>>[] {
   return layered.map((field) => spec[field]).filter(isTable);
+}
+
+/** The spec with `change` done to each of these. */
+export function mapTables(spec: ScheduleSpec, change: (table: Readonly<Record<string, number>>) => PerLayer): ScheduleSpec {
+  const changed = layered.flatMap((field) => (isTable(spec[field]) ? [[field, change(spec[field])]] : []));
+  return { ...spec, ...Object.fromEntries(changed) };
 }
 
 const fraction = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= 1;

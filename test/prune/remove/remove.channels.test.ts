@@ -111,6 +111,9 @@ test('layers that are not chosen hold what is coupled to them', () => {
   const { graph, report } = pruneChannels(coupled([1, 2, 3, 4], [1, 2, 3, 4]), { sparsity: 0.5, exclude: ['b'] });
   assert.equal([droppedIn(graph, 'a.w'), report[0].refused], [[], 'shares its channels with b, not to be pruned']);
   const table = pruneChannels(coupled([1, 2, 3, 4], [1, 2, 3, 4]), { sparsity: { a: 0.5, b: 0.25 } });
+  const byWeight = pruneChannels(coupled([1, 2, 3, 4], [1, 2, 3, 4]), { sparsity: { 'a.w': 0.5, b: 0.5 } });
+  assert.equal(byWeight.report.map(({ groups }) => groups?.dropped), [2, 2]);
+  assert.throws(() => pruneChannels(coupled([1, 2, 3, 4], [1, 2, 3, 4]), { sparsity: { 'a.u': 0.5 } }), /got 'a.u'; did you mean a.w/);
   assert.match(table.report[0].refused!, /shares its channels with layers of which \[0\.5, 0\.25\] are asked for/);
   assert.equal(droppedIn(pruneChannels(coupled([1, 2, 3, 4], [1, 2, 3, 4]), { sparsity: { a: 0.25, b: 0.25 } }).graph, 'b.w'), [0]);
 });
