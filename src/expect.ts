@@ -72,6 +72,12 @@ export function show(value: unknown): string {
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
 
+/** @throws BurinError `argument` for options that are no object */
+export function expectOptions(options: unknown, where: string): void {
+  const fits = typeof options === 'object' && options !== null && !Array.isArray(options);
+  expect(fits, { kind: 'argument', where, needs: 'an object, or nothing', got: show(options) });
+}
+
 /** The row of `table` called `key`, or an error that lists the keys. */
 export function lookUp<T>(table: Readonly<Record<string, T>>, key: string, where: string): T {
   if (Object.hasOwn(table, key)) return table[key];

@@ -1,4 +1,13 @@
-/** Small helpers about the bytes of numbers, shared by the readers of model files. */
+import { expect, show } from '../expect.ts';
+
+// Small helpers about bytes, shared by the readers of files.
+
+/** What a reader of a file was given, as bytes. @throws BurinError `argument` for anything but an array of bytes or a buffer */
+export function bytesFrom(file: Uint8Array | ArrayBuffer, where: string): Uint8Array {
+  const bytes = file instanceof ArrayBuffer ? new Uint8Array(file) : file;
+  expect(bytes instanceof Uint8Array, { kind: 'argument', where, needs: 'the bytes of a file', got: show(bytes) });
+  return bytes;
+}
 
 /** IEEE 754 binary16 bit patterns as float32, exactly. */
 export function widenHalf(bits: Uint16Array): Float32Array<ArrayBuffer> {

@@ -1,6 +1,6 @@
 import { expect, fail, show } from '../expect.ts';
-import { bytesOf, dtypes, sizeOf, Tensor, type DType, type Shape, type TensorData } from '../tensor.ts';
-import { ownBuffer, widenBrain, widenHalf } from './bytes.ts';
+import { bytesOf, dtypes, sizeOf, Tensor, tensorFrom, type DType, type Shape, type TensorData } from '../tensor.ts';
+import { bytesFrom, ownBuffer, widenBrain, widenHalf } from './bytes.ts';
 import { isRecord, parseJson } from './json.ts';
 
 // An u64 length N, N bytes of JSON, then the bytes of the tensors without a gap: { name: { dtype, shape, data_offsets: [begin, end] } },
@@ -127,12 +127,13 @@ function tensorOf({ kind, shape, begin, end }: Entry, data: Uint8Array): Tensor 
 }
 
 /**
- * The tensors and texts of a safetensors file. F16 and BF16 are widened to float32; other tensors are views of `bytes` where they are
+ * The tensors and texts of a safetensors file. F16 and BF16 are widened to float32; other tensors are views of `file` where they are
  * aligned, so keep the bytes as they are.
- * @throws BurinError `file` for bytes that are not one (a header that is no JSON or has a name twice, offsets that overlap, leave a gap
- * or do not fit the shape), `unsupported` for other element types, `limit` for more than 2^32 elements
+ * @throws BurinError `argument` for what are no bytes, `file` for bytes that are not one (a header that is no JSON or has a name twice,
+ * offsets that overlap, leave a gap or do not fit the shape), `unsupported` for other element types, `limit` for more than 2^32 elements
  */
-export function readSafetensors(bytes: Uint8Array): Safetensors {
+export function readSafetensors(file: Uint8Array | ArrayBuffer): Safetensors {
+  const bytes = bytesFrom(file, where);
   const { header, data } = headerOf(bytes);
   const metadata = metadataOf(header), entries = entriesOf(header, data.length);
   return { tensors: new Map(entries.map((entry) => [entry.name, tensorOf(entry, data)])), metadata };
@@ -143,10 +144,15 @@ const namesOfKinds = new Map(Object.entries(kinds).filter(([, { convert, type }]
 
 /**
  * The bytes of a safetensors file. Wider elements come first, so that every tensor is aligned; within a width the order is kept.
- * @throws BurinError `argument` for a tensor called `__metadata__`, `limit` for a header beyond what readers accept
+ * @throws BurinError `argument` for what are no tensors or texts by name and a tensor called `__metadata__`, `limit` for a header beyond
+ * what readers accept
  */
 export function writeSafetensors(tensors: ReadonlyMap<string, Tensor>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  const entries = [...tensors].sort(([, a], [, b]) => bytesOf(b.type) - bytesOf(a.type));
+  expect(tensors instanceof Map, { kind: 'argument', where, needs: 'a Map of tensors by name', got: show(tensors) });
+  const texts = isRecord(metadata) && Object.values(metadata).every((value) => typeof value === 'string');
+  expect(texts, { kind: 'argument', where: `${where}, metadata`, needs: 'texts by name', got: show(metadata) });
+  const checked = Array.from(tensors, ([name, tensor]): [string, Tensor] => [name, tensorFrom(tensor, `${where}, ${show(name)}`)]);
+  const entries = checked.sort(([, a], [, b]) => bytesOf(b.type) - bytesOf(a.type));
   const fields = Object.keys(metadata).length ? [`"${METADATA}":${JSON.stringify(metadata)}`] : [];
   let size = 0;
   for (const [name, { type, dims, data }] of entries) {

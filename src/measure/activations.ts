@@ -1,4 +1,4 @@
-import { expect, lookUp } from '../expect.ts';
+import { expect, expectOptions, lookUp, show } from '../expect.ts';
 import { expectGraph } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { prunableLayers, type Layer } from '../graph/layers.ts';
@@ -43,14 +43,18 @@ const MOST_HESSIAN = 4096 ** 2;
 /**
  * Runs samples through a network and gathers what criteria like wanda, ria (inputNorms) and obs (hessian) ask for: the option `evidence`
  * of `prune`. Layers whose input is a constant have none.
- * @throws BurinError `argument` for options that do not exist and where there is no sample, `limit` for Hessians larger than 4096 × 4096,
- * `unsupported` for the Hessian of a transposed convolution and for Gemm with transA; as a session's `run`
+ * @throws BurinError `argument` for options that do not exist, one sample instead of a list and where there is none, `limit` for
+ * Hessians larger than 4096 × 4096, `unsupported` for the Hessian of a transposed convolution and for Gemm with transA; as a session's
+ * `run`
  */
 export async function gatherEvidence(
   graph: Graph, samples: Iterable<Feeds> | AsyncIterable<Feeds>, options: GatherOptions = {},
 ): Promise<Evidence> {
   expectGraph(graph);
+  checkSamples(samples);
+  expectOptions(options, 'gatherEvidence options');
   const { what = ['inputNorms'], layers: included, exclude, ...sessionOptions } = options;
+  expect(Array.isArray(what), { kind: 'argument', where: 'option what', needs: 'a list of names as in [inputNorms]', got: show(what) });
   for (const name of what) lookUp(gatherings, name, 'option what');
   const chosen = chooseLayers(prunableLayers(graph), { layers: included, exclude });
   const layers = chosen.filter(({ node }) => !graph.constants.has(node.inputs[0]));
@@ -73,6 +77,15 @@ export async function gatherEvidence(
   }
   expect(count > 0, { kind: 'argument', where: 'samples', needs: 'one or more', got: 'none' });
   return Object.fromEntries(layers.map((layer, i) => [layer.weight, finished(sums[i])]));
+}
+
+/** @throws BurinError `argument` for what cannot be gone through, such as the inputs of one run */
+function checkSamples(samples: Iterable<Feeds> | AsyncIterable<Feeds>): void {
+  const fits = typeof samples === 'object' && samples !== null && (Symbol.iterator in samples || Symbol.asyncIterator in samples);
+  expect(fits && !ArrayBuffer.isView(samples) && !(samples instanceof Map), {
+    kind: 'argument', where: 'samples', needs: 'a list of inputs of runs, or what gives them one by one', got: show(samples),
+    remedy: 'put a single one into a list: [{ x: … }]',
+  });
 }
 
 type Sums = Readonly<Record<string, Float64Array>>;

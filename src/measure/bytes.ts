@@ -2,6 +2,7 @@ import { expect, lookUp, show } from '../expect.ts';
 import {
   countNonzero, evenBlock, flush, kernelRows, pack, smallestLanes, type Block, type FormatName, type Layout, type Matrix, type Packed,
 } from '../formats/index.ts';
+import { expectGraph } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { prunableLayers, readWeight, type Layer } from '../graph/layers.ts';
 import { fillOf } from '../runtime/choices.ts';
@@ -84,9 +85,10 @@ const windows = [2, 4, 8, 16];
  * Bytes of every weight of a graph, dense and packed in each format and block that fits it, and the smallest. A weight is the matrix
  * O × (KH·KW·I) that kernels multiply by. Packings are the portable ones, whose index counts columns in 16 bits; a kernel whose panel
  * is wider than the reach of its index splits the columns, which adds a few counts for each block of rows.
- * @throws BurinError `argument` for an unknown option or a block that is none.
+ * @throws BurinError `argument` for what is no graph, an unknown option or a block that is none.
  */
 export function bytesOf(graph: Graph, options: BytesOptions = {}): NetworkBytes {
+  expectGraph(graph);
   const blocks = blocksFrom(options);
   const layers = prunableLayers(graph);
   const counted = layers.map((layer) => layerBytes(graph, layer, blocks));

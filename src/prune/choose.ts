@@ -16,6 +16,8 @@ export function chooseLayers(all: readonly Layer[], { layers, exclude }: { layer
 }
 
 function chosen(all: readonly Layer[], choice: LayerChoice, where: string): readonly Layer[] {
+  const fits = typeof choice === 'function' || (Array.isArray(choice) && choice.every((name) => typeof name === 'string'));
+  expect(fits, { kind: 'argument', where, needs: 'names of layers or a function', got: show(choice) });
   return typeof choice === 'function' ? all.filter(choice) : layersNamed(all, choice, where);
 }
 
@@ -72,9 +74,8 @@ export function labelOf(all: readonly Layer[]): (layer: { readonly weight: strin
 
 function unknown(all: readonly Layer[], names: readonly string[], { where, got }: { where: string; got: string }): never {
   const alike = [...new Set(names.flatMap((name) => near(name, all.flatMap((layer) => [layer.name, layer.weight]))))].slice(0, 6);
-  return fail({
-    kind: 'argument', where, needs: `layers among ${namesOf(all)}`, got, remedy: alike.length ? `did you mean ${alike.join(', ')}?` : undefined,
-  });
+  const remedy = alike.length ? `did you mean ${alike.join(', ')}?` : undefined;
+  return fail({ kind: 'argument', where, needs: `layers among ${namesOf(all)}`, got, remedy });
 }
 
 /** The names of the first layers, for an error. */

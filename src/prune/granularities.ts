@@ -79,7 +79,7 @@ export function extentsOf(granularity: Granularity, inLinear = false): Extents {
 
 function checked(extents: readonly number[]): Extents {
   const whole = (extent: number): boolean => extent === all || (Number.isInteger(extent) && extent >= 1);
-  expect(extents.length === 4 && extents.every(whole), {
+  expect(Array.isArray(extents) && extents.length === 4 && extents.every(whole), {
     kind: 'argument', where: 'granularity', got: show(extents),
     needs: 'four extents O, I, H, W, each a whole number of 1 or more or Infinity',
   });

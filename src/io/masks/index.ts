@@ -1,10 +1,11 @@
-import { expect, fail, show } from '../../expect.ts';
+import { expect, expectOptions, fail, show } from '../../expect.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { LayoutName } from '../../prune/masks/layouts.ts';
 import { maskFrom, type Mask } from '../../prune/masks/mask.ts';
 import { masksOf, type Masks } from '../../prune/masks/masks.ts';
 import { matchMasks, type MatchedMasks, type MatchOptions } from '../../prune/masks/match.ts';
 import { numbersOf, type Tensor } from '../../tensor.ts';
+import { bytesFrom } from '../bytes.ts';
 import { looksLikeModel, readModel } from '../index.ts';
 import { readNpy } from '../npy.ts';
 import { readNpz } from '../npz.ts';
@@ -101,8 +102,8 @@ const kinds: Readonly<Record<string, Kind>> = {
  * versions we do not read, `argument` where one mask needs a name, `limit` for files too large
  */
 export async function readMasks(file: Uint8Array | ArrayBuffer, options: ReadMasksOptions = {}): Promise<MaskFile> {
-  const bytes = file instanceof ArrayBuffer ? new Uint8Array(file) : file;
-  expect(bytes instanceof Uint8Array, { kind: 'argument', where: 'readMasks', needs: 'the bytes of a file', got: show(bytes) });
+  const bytes = bytesFrom(file, 'readMasks');
+  expectOptions(options, 'readMasks options');
   const kind = Object.values(kinds).find(({ looksSo }) => looksSo(bytes));
   return kind ? kind.read(bytes, options) : fail({
     kind: 'file', where: 'mask file', needs: `a file of ${Object.keys(kinds).join(', ')}`, got: bytes.length ? 'other bytes' : 'no bytes',

@@ -1,10 +1,10 @@
-import { expect, lookUp, show } from '../../expect.ts';
+import { expect, expectOptions, lookUp } from '../../expect.ts';
 import type { Matrix } from '../../formats/index.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { prunableLayers, type Layer } from '../../graph/layers.ts';
 import { arranged } from '../../prune/masks/layouts.ts';
 import { unpackMask, type Mask } from '../../prune/masks/mask.ts';
-import type { Masks } from '../../prune/masks/masks.ts';
+import { checkMasks, type Masks } from '../../prune/masks/masks.ts';
 import { sizeOf, Tensor } from '../../tensor.ts';
 import { writeNpz } from '../npz.ts';
 import { writeSmtx } from '../smtx.ts';
@@ -53,6 +53,7 @@ export const maskFormats = Object.keys(writers) as MaskFormat[];
  * @throws BurinError `argument` for what are no masks, an unknown format, several masks for smtx; `limit` for files too large
  */
 export function writeMasks(masks: Masks, how: unknown = {}, options: WriteMasksOptions = {}): Uint8Array {
-  expect(masks instanceof Map, { kind: 'argument', where: 'writeMasks', needs: 'a Map of masks by weight name', got: show(masks) });
+  checkMasks(masks, 'writeMasks');
+  expectOptions(options, 'writeMasks options');
   return lookUp(writers, options.format ?? 'safetensors', 'option format')(masks, how, options.graph);
 }

@@ -187,8 +187,9 @@ function between([x0, y0]: Point, [x1, y1]: Point, x: number): number {
 const isMs = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value) && value >= 0;
 const isPoints = (value: unknown): boolean =>
   Array.isArray(value) && value.length > 0 && value.every((point) => Array.isArray(point) && point.length === 2 && point.every(isMs));
+const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isLayer = (value: Partial<LayerCosts> | null): boolean =>
-  typeof value?.weight === 'string' && isMs(value.givenMs) && Object.values(value.points ?? {}).every(isPoints);
+  typeof value?.weight === 'string' && isMs(value.givenMs) && isRecord(value.points) && Object.values(value.points).every(isPoints);
 
 /** @throws BurinError `argument` for what is no cost table, or one of another network */
 export function checkCosts(costs: Partial<CostTable> | null, layers: readonly Layer[]): void {

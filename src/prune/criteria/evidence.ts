@@ -56,6 +56,9 @@ function checked(layer: Layer, name: EvidenceName, given: Numbers | undefined): 
     kind: 'argument', where, needs: about, got: 'nothing',
     remedy: `give evidence: { '${layer.name}': { ${name}: … } }`,
   });
+  expect(typeof given === 'object' && ('data' in given || 'length' in given), {
+    kind: 'argument', where, needs: 'numbers or a tensor', got: show(given),
+  });
   const numbers = 'data' in given ? given.data : given, wanted = lengths(layer);
   expect(wanted.includes(numbers.length), { kind: 'shape', where, needs: `${wanted.join(' or ')} numbers`, got: `${numbers.length}` });
   const floats = numbers instanceof Float32Array || numbers instanceof Float64Array ? numbers : Float64Array.from(numbers as number[]);

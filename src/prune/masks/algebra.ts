@@ -1,10 +1,12 @@
 import { expect } from '../../expect.ts';
 import { sameShape } from '../../tensor.ts';
-import { countOnes, type Mask } from './mask.ts';
+import { checkMask, countOnes, type Mask } from './mask.ts';
 
 // Masks as sets of kept weights. Spare bits are 0 in both operands, so they are 0 in every result.
 
 function expectSameShape(a: Mask, b: Mask): void {
+  checkMask(a);
+  checkMask(b);
   expect(sameShape(a.dims, b.dims), {
     kind: 'shape', where: `mask [${a.dims.join(', ')}]`, needs: 'a mask of the same shape', got: `[${b.dims.join(', ')}]`,
   });
@@ -18,7 +20,7 @@ function combined(a: Mask, b: Mask, combine: (a: number, b: number) => number): 
   return { dims: a.dims, bits };
 }
 
-/** Kept by both. @throws BurinError `shape` for masks of different shapes, as all functions of two masks do */
+/** Kept by both. @throws BurinError `shape` for masks of different shapes, `argument` for what is none, as all functions of two masks do */
 export const andMasks = (a: Mask, b: Mask): Mask => combined(a, b, (x, y) => x & y);
 
 /** Kept by one or both. @throws BurinError `shape` */
@@ -30,8 +32,10 @@ export const xorMasks = (a: Mask, b: Mask): Mask => combined(a, b, (x, y) => x ^
 /** Kept by `a` and not by `b`: their difference. @throws BurinError `shape` */
 export const andNotMasks = (a: Mask, b: Mask): Mask => combined(a, b, (x, y) => x & ~y);
 
-/** Whether shapes and all decisions are the same. */
+/** Whether shapes and all decisions are the same. @throws BurinError `argument` for what is no mask */
 export function sameMask(a: Mask, b: Mask): boolean {
+  checkMask(a);
+  checkMask(b);
   return sameShape(a.dims, b.dims) && a.bits.every((byte, i) => byte === b.bits[i]);
 }
 

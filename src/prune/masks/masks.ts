@@ -10,6 +10,15 @@ import { applyMask, checkMask, fromZeros, statistics, unpackMask, type Mask, typ
 
 export type Masks = ReadonlyMap<string, Mask>;
 
+/** @throws BurinError `argument` for what is no map of masks, `shape` for a mask whose bits do not fit its shape */
+export function checkMasks(masks: Masks, where: string): void {
+  expect(masks instanceof Map, { kind: 'argument', where, needs: 'a Map of masks by weight name', got: show(masks) });
+  for (const [name, mask] of masks) {
+    expect(typeof name === 'string', { kind: 'argument', where, needs: 'names of weights', got: show(name) });
+    checkMask(mask, `${where}, mask ${show(name)}`);
+  }
+}
+
 /** The masks that the prunable layers of a graph show by their zeros, in execution order. @throws BurinError `argument` for no graph */
 export function masksOf(graph: Graph): Map<string, Mask> {
   expectGraph(graph);
@@ -26,10 +35,9 @@ const weightOf = (graph: Graph, name: string): Tensor<Float32Array> => graph.con
  */
 export function applyMasks(graph: Graph, masks: Masks): Graph {
   expectGraph(graph);
-  expect(masks instanceof Map, { kind: 'argument', where: 'applyMasks', needs: 'a Map of masks by weight name', got: show(masks) });
+  checkMasks(masks, 'applyMasks');
   const constants = new Map(graph.constants);
   for (const [name, mask] of masks) {
-    checkMask(mask, `mask ${show(name)}`);
     const tensor = constantFor(graph, name, mask);
     if (statistics(mask).kept < tensor.size) constants.set(name, applyMask(mask, tensor));
   }
@@ -77,8 +85,11 @@ export interface MaskReport {
 /**
  * What masks keep, a row each and in all. Filters and kernels are counted as [O, I, window], unless the network is given, which knows how
  * its weights lie.
+ * @throws BurinError `argument` for what are no masks or is no graph, `shape` for a mask whose bits do not fit
  */
 export function maskReport(masks: Masks, graph?: Graph): MaskReport {
+  checkMasks(masks, 'maskReport');
+  if (graph !== undefined) expectGraph(graph);
   const layers = new Map((graph ? prunableLayers(graph) : []).map((layer) => [layer.weight, layer]));
   const rows = Array.from(masks, ([name, mask]) => ({ name, ...statistics(mask), ...channelsOf(mask, layers.get(name)) }));
   const sum = (key: Exclude<keyof MaskRow, 'name' | 'sparsity'>): number => rows.reduce((all, row) => all + row[key], 0);
@@ -125,9 +136,10 @@ export interface ComparedMasks {
 /**
  * What two sets of masks of one network keep together and alone: by weight, in the order of the first, and in all. The masks of `a` lie
  * inside those of `b` where `total.onlyFirst` is 0.
- * @throws BurinError `argument` where the names differ, `shape` where shapes do
+ * @throws BurinError `argument` for what are no masks and where the names differ, `shape` where shapes do
  */
 export function compareMasks(a: Masks, b: Masks): ComparedMasks {
+  for (const masks of [a, b]) checkMasks(masks, 'compareMasks');
   const alone = [...[...a.keys()].filter((name) => !b.has(name)), ...[...b.keys()].filter((name) => !a.has(name))];
   expect(alone.length === 0, {
     kind: 'argument', where: 'compareMasks', needs: 'masks of the same weights', got: `${someNames(alone)} in one of them`,

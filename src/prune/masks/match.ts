@@ -1,10 +1,10 @@
-import { expect, fail, lookUp, show } from '../../expect.ts';
+import { expect, expectOptions, fail, lookUp, show } from '../../expect.ts';
 import { expectGraph } from '../../graph/evaluate.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { prunableLayers, type Layer } from '../../graph/layers.ts';
 import type { Shape } from '../../tensor.ts';
 import { arranged, layouts, sameArrangement, type Arrangement, type LayoutName } from './layouts.ts';
-import { someNames, type Masks } from './masks.ts';
+import { checkMasks, someNames, type Masks } from './masks.ts';
 import { keyOf, sharedEnd, spellings, type Parts } from './names.ts';
 
 export interface MatchOptions {
@@ -194,12 +194,15 @@ function chosenFits(pairs: readonly Pair[], allowed: readonly LayoutName[], pref
  * name, else that of the same layer (`conv1` and `conv1.weight`), else the one whose name ends with it or with which it ends
  * (`module.conv1.weight`). Masks of other layouts ([I, O], [KH, KW, I, O], …) are turned. Biases and other constants are matched where
  * the shape is the same.
- * @throws BurinError `argument` where a name means several weights, two masks one weight, or several layouts fit (all list the
- * candidates); `shape` where the name means a weight of another shape
+ * @throws BurinError `argument` for what are no masks, where a name means several weights, two masks one weight, or several layouts fit
+ * (all list the candidates); `shape` where the name means a weight of another shape
  */
 export function matchMasks(graph: Graph, masks: Masks, options: MatchOptions = {}): MatchedMasks {
   expectGraph(graph);
-  const { layout, names = {} } = options, allowed = layout === undefined ? DEFAULT_LAYOUTS : [layout].flat();
+  checkMasks(masks, 'matchMasks');
+  expectOptions(options, 'matchMasks options');
+  expectOptions(options.names ?? {}, 'option names');
+  const { layout } = options, names = options.names ?? {}, allowed = layout === undefined ? DEFAULT_LAYOUTS : [layout].flat();
   for (const name of allowed) lookUp(layouts, name, 'option layout');
   const strange = Object.keys(names).filter((name) => !masks.has(name));
   expect(strange.length === 0, {

@@ -1,4 +1,4 @@
-import { fail, show } from '../../expect.ts';
+import { expect, fail, show } from '../../expect.ts';
 import { channelsOf } from '../../graph/channels/index.ts';
 import { expectGraph } from '../../graph/evaluate.ts';
 import type { Graph } from '../../graph/graph.ts';
@@ -91,11 +91,18 @@ export interface ChannelChoice {
   readonly side?: Touch['side'];
 }
 
+const isGroups = (groups: unknown): boolean => Array.isArray(groups) && groups.every((group) => Array.isArray(group?.items));
+
 /**
  * What goes with channels of a node: every item that changes, and at which channels.
- * @throws BurinError `argument` for a node without such channels and for channels it does not have.
+ * @throws BurinError `argument` for groups and a choice that are none, a node without such channels and channels it does not have.
  */
-export function coupledItems(groups: readonly ChannelGroup[], { node, indices, side }: ChannelChoice): CoupledItem[] {
+export function coupledItems(groups: readonly ChannelGroup[], choice: ChannelChoice): CoupledItem[] {
+  const where = 'coupledItems';
+  expect(isGroups(groups), { kind: 'argument', where, needs: 'groups as channelGroups returns them', got: show(groups) });
+  const chosen = typeof choice?.node === 'string' && Array.isArray(choice.indices);
+  expect(chosen, { kind: 'argument', where, needs: 'channels as in { node, indices }', got: show(choice) });
+  const { node, indices, side } = choice;
   const meant = side ?? sideOf(groups, node);
   const own = groups.flatMap((group) => group.items.filter((item) => item.node === node && item.side === meant));
   if (!own.length) fail({ kind: 'argument', where: `node ${show(node)}`, needs: 'a node that channels pass through', got: 'none' });

@@ -9,14 +9,14 @@ import { byWeight, chooseLayers, labelOf } from '../choose.ts';
 import { extentsOf } from '../granularities.ts';
 import { gridFor } from '../groups.ts';
 import { lint } from './lint.ts';
-import { checkMask, statistics, type Mask } from '../masks/mask.ts';
+import { statistics, type Mask } from '../masks/mask.ts';
 import type { PruneOptions } from '../options.ts';
 import { prune, type PrunedLayer } from '../prune.ts';
 import { aimOf, keepOfScope, scheduleOf, type LintWarning, type PrunerOptions } from './pruner-options.ts';
 import { scopeRule } from '../scopes.ts';
 import { criterionOf, evidenceOf, needsOf, type PrunerState } from './state.ts';
 import { covers, dueAt, mapTables, numbersOf, targetAt, timelineOf, type ScheduleSpec, type Timeline } from './timeline.ts';
-import type { Masks } from '../masks/masks.ts';
+import { checkMasks, type Masks } from '../masks/masks.ts';
 import { maskWeights, entriesOf, maskInPlace, valuesOf, withWeights, type Weights } from './weights.ts';
 
 export interface PrunerStep {
@@ -79,7 +79,7 @@ export class Pruner {
     this.timeline = { ...timeline, spec };
     this.#labelOf = labelOf(all);
     checkFixed(this.timeline, options);
-    checkMasks(masks, model);
+    checkOwn(masks, model);
     this.#layers = chooseLayers(all, options).filter((layer) => covers(spec, this.#labelOf(layer)));
     this.#first = needsOf(options).includes('initial') ? copiesOf(model, this.#layers) : new Map();
     this.#setMasks(masks);
@@ -239,10 +239,9 @@ function copiesOf({ constants }: Graph, layers: readonly Layer[]): Map<string, F
 }
 
 /** @throws BurinError `argument` for masks that are none, `shape` for masks of another model. */
-function checkMasks(masks: Masks, { constants }: Graph): void {
-  expect(masks instanceof Map, { kind: 'argument', where: 'option masks', needs: 'a Map of masks by weight name', got: show(masks) });
+function checkOwn(masks: Masks, { constants }: Graph): void {
+  checkMasks(masks, 'option masks');
   for (const [name, mask] of masks) {
-    checkMask(mask, `option masks, ${name}`);
     const dims = constants.get(name)?.dims;
     expect(dims && sameShape(dims, mask.dims), {
       kind: 'shape', where: `option masks, ${name}`, needs: dims ? `a mask [${dims.join(', ')}]` : 'the name of a weight of the model',

@@ -1,9 +1,10 @@
-import { expect, show } from '../../expect.ts';
+import { expect, expectOptions, show } from '../../expect.ts';
+import { expectGraph } from '../../graph/evaluate.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { prunableLayers } from '../../graph/layers.ts';
 import { randomFrom, type Random } from '../../random.ts';
 import { Tensor } from '../../tensor.ts';
-import type { Masks } from '../masks/masks.ts';
+import { checkMasks, type Masks } from '../masks/masks.ts';
 import { withWeights } from './weights.ts';
 
 /** The float32 constants of a model at one moment: weights, biases, statistics of normalisations. */
@@ -11,8 +12,9 @@ export type Snapshot = ReadonlyMap<string, Tensor<Float32Array>>;
 
 const none: Masks = new Map();
 
-/** Copies everything that training may change. */
+/** Copies everything that training may change: the float32 constants. @throws BurinError `argument` for what is no graph */
 export function snapshot(model: Graph): Snapshot {
+  expectGraph(model);
   const copies = new Map<string, Tensor<Float32Array>>();
   for (const [name, { data, dims }] of model.constants) {
     if (data instanceof Float32Array) copies.set(name, new Tensor('float32', data.slice(), dims));
@@ -26,6 +28,9 @@ export function snapshot(model: Graph): Snapshot {
  * @throws BurinError `argument` for a snapshot or a mask of another model.
  */
 export function rewind(model: Graph, to: Snapshot, masks: Masks = none): Graph {
+  expectGraph(model);
+  expect(to instanceof Map, { kind: 'argument', where: 'rewind', needs: 'a snapshot, a Map of tensors by name', got: show(to) });
+  checkMasks(masks, 'rewind');
   const stray = [...masks.keys()].filter((name) => !to.has(name));
   expect(stray.length === 0, { kind: 'argument', where: 'rewind', needs: 'masks of weights that the snapshot has', got: show(stray) });
   return withWeights(model, to, masks);
@@ -34,8 +39,13 @@ export function rewind(model: Graph, to: Snapshot, masks: Masks = none): Graph {
 /**
  * The model with its layers initialised anew, from `seed`: the values of each weight and bias in random order. So each layer keeps
  * exactly the distribution it had, whichever that was, and nothing of where the values were. Give it the model as it was initialised.
+ * @throws BurinError `argument` for what is no graph, and a seed that is no number.
  */
-export function reinitialise(model: Graph, { seed = 0 }: { seed?: number } = {}): Graph {
+export function reinitialise(model: Graph, options: { seed?: number } = {}): Graph {
+  expectGraph(model);
+  expectOptions(options, 'reinitialise options');
+  const { seed = 0 } = options;
+  expect(Number.isFinite(seed), { kind: 'argument', where: 'option seed', needs: 'a finite number', got: show(seed) });
   const shuffled = new Map<string, Tensor<Float32Array>>();
   for (const { node, weight } of prunableLayers(model)) {
     for (const name of [weight, node.inputs[2] ?? '']) {

@@ -2,7 +2,7 @@ import { expect, fail, show } from '../../expect.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { sameShape, Tensor, type Shape, type TensorLike } from '../../tensor.ts';
 import type { Mask } from '../masks/mask.ts';
-import type { Masks } from '../masks/masks.ts';
+import { checkMasks, type Masks } from '../masks/masks.ts';
 
 /** Values of one weight in the stored order of the model's tensor: an array, or anybody's float32 tensor. */
 export type WeightValues = Float32Array | TensorLike;
@@ -44,8 +44,9 @@ export function maskInPlace({ bits }: Mask, data: Float32Array): void {
   for (let i = whole * 8; i < data.length; i++) words[i] &= -((bits[i >> 3] >> (i & 7)) & 1);
 }
 
-/** Writes zeros into the weights where their masks drop, and returns them. @throws BurinError `dtype` or `shape` for what does not fit. */
+/** Writes zeros into the weights where masks drop, and returns them. @throws BurinError `argument`, `dtype`, `shape` for what misfits. */
 export function maskWeights<W extends Weights>(masks: Masks, weights: W): W {
+  checkMasks(masks, 'maskWeights');
   for (const [name, values] of entriesOf(weights, 'maskWeights')) {
     const mask = masks.get(name);
     if (mask) maskInPlace(mask, valuesOf(values, name, mask.dims));
