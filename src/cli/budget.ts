@@ -3,6 +3,7 @@ import { fail } from '../expect.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { BudgetOptions, CostTable } from '../measure/budget/index.ts';
 import { UsageError, shapesFrom, type Arguments, type Io, type Options } from './command.ts';
+import { engineChoices } from './engine.ts';
 import { evidenceFrom } from './evidence.ts';
 import { write } from './files.ts';
 import { progressOn } from './progress.ts';
@@ -14,6 +15,7 @@ export const budgetOptions = {
   'budget-ms': { type: 'string', value: 'MS', about: 'prune until a run takes MS milliseconds here; --granularity may list several' },
   costs: { type: 'string', value: 'FILE', about: 'allocate for the device that this cost table is from, without measuring' },
   'save-costs': { type: 'string', value: 'FILE', about: 'write the cost table measured here, as JSON' },
+  'provider': { type: 'string', value: 'NAMES', about: 'with a budget: what it is measured on, wasm or webgpu; wasm if absent' },
 } satisfies Options;
 
 /** Options that say how sparse a network is to be: with a budget there is nothing left for them to say. */
@@ -39,6 +41,7 @@ export async function budgetFrom(args: Arguments): Promise<BudgetOptions | undef
     speedup, budgetMs, granularities: names(args.text('granularity')), criterion: args.choice('criterion', Object.keys(criteria)),
     floor: args.number('floor', { least: 0, most: 1 }), layers: args.list('layers'), exclude: args.list('exclude'),
     seed: args.number('seed', { least: 0, whole: true }),
+    executionProviders: args.chosen('provider', (await engineChoices()).provider.filter((name) => name !== 'auto')),
   };
   const shapes = shapesFrom(args.texts('shape')), chosen = Object.entries(given).filter(([, value]) => value !== undefined);
   return { ...Object.fromEntries(chosen), ...(Object.keys(shapes).length && { shapes }) };

@@ -1,9 +1,14 @@
 import type { TuneMode } from '../runtime/tune.ts';
 import { UsageError, type Arguments, type Options } from './command.ts';
 
+/** On what device a command works. */
+export const providerOptions = {
+  provider: { type: 'string', value: 'NAMES', about: 'wasm, webgpu or auto (the faster); of several the first that works; wasm if absent' },
+} satisfies Options;
+
 /** Where and with what a network runs; the same for every command that runs one. */
 export const engineOptions = {
-  provider: { type: 'string', value: 'NAMES', about: 'execution providers, the first that works is taken; wasm if absent' },
+  ...providerOptions,
   format: { type: 'string', value: 'NAMES', about: 'formats the plan may choose from; all if absent' },
   threads: { type: 'string', value: 'N', about: 'threads that share the work, or auto for one a core; 1 if absent' },
   tune: { type: 'string', value: 'NAME', about: 'how kernels are chosen: measure (the default) or predict' },
@@ -33,8 +38,8 @@ export async function engineFrom(args: Arguments): Promise<Engine> {
 }
 
 export async function engineChoices(): Promise<Record<'provider' | 'format' | 'tune', readonly string[]>> {
-  const { backends } = await import('../backends/index.ts');
+  const { engines } = await import('../runtime/engine.ts');
   const { formats } = await import('../formats/index.ts');
   const { tuneModes } = await import('../runtime/tune.ts');
-  return { provider: Object.keys(backends), format: Object.keys(formats), tune: tuneModes };
+  return { provider: Object.keys(engines), format: Object.keys(formats), tune: tuneModes };
 }

@@ -2,6 +2,7 @@ import type { Graph } from '../graph/graph.ts';
 import { count, percent, several } from '../measure/words.ts';
 import { budgetFrom, budgetOptions, budgetedBy } from './budget.ts';
 import { UsageError, type Arguments, type Command, type Io } from './command.ts';
+import { engineChoices } from './engine.ts';
 import { expectFolders, write } from './files.ts';
 import { saveMasks } from './masks.ts';
 import { loadModel, modelChoices, modelOptions } from './model.ts';
@@ -52,7 +53,10 @@ export const command: Command = {
     ['burin prune model.onnx --granularity channels --sparsity 0.5 --remove -o small.onnx', 'half of the channels, removed'],
     ['burin prune model.onnx --mask torch.safetensors -o p.onnx', 'by the masks of another tool'],
   ],
-  choices: async () => ({ ...(await modelChoices()), ...(await pruningChoices()) }),
+  choices: async () => {
+    const { provider } = await engineChoices();
+    return { ...(await modelChoices()), ...(await pruningChoices()), provider: provider.filter((name) => name !== 'auto') };
+  },
   run: async (args, io) => {
     const spec = args.only('MODEL');
     const prune = await wayOf(args, io), output = args.text('output'), saved = args.text('save-masks');

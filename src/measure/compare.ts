@@ -129,11 +129,11 @@ export async function compare(comparison: Comparison): Promise<Report> {
     efficiency: promised && promised !== 1 && measuredSpeedup ? measuredSpeedup / promised : null,
     maxAbsError,
   };
-  const layers = pairUp(timed(plans.dense, runs.dense), timed(plans.sparse, runs.sparse)).map(layerReport);
+  const environment = sparse.environment(), layers = pairUp(timed(plans.dense, runs.dense), timed(plans.sparse, runs.sparse)).map(layerReport);
   return {
-    model, environment: sparse.environment(), ...told, samples, totals, layers,
+    model, environment, ...told, samples, totals, layers,
     spread: { denseMs: before.spreadMs, sparseMs: after.spreadMs },
     losses: lossesOf({ totals, layers }),
-    explanation: explain({ totals, layers, ...told }),
+    explanation: explain({ totals, layers, environment, ...told }),
   };
 }

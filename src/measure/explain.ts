@@ -1,7 +1,9 @@
-import type { Cause, LayerReport, Loss, Ratio, Told, Totals } from './record.ts';
+import type { Cause, Environment, LayerReport, Loss, Ratio, Told, Totals } from './record.ts';
 import { count, ms, percent, several, times } from './words.ts';
 
 interface Measured extends Told {
+  /** What the report says of the device; a plain one where absent. */
+  readonly environment?: Pick<Environment, 'adapter'>;
   readonly totals: Totals;
   readonly layers: readonly LayerReport[];
 }
@@ -64,10 +66,12 @@ const costs = (lossMs: number): string => `${lossMs < 0 ? 'saves' : 'costs'} ${m
 function whyDense({ kernel, candidates, decided }: LayerReport, { formats, tune }: Told, them: string): string {
   if (kernel === 'host') return `because this provider has no kernel for ${them}`;
   if (formats?.every((format) => format === 'dense')) return 'because no sparse format was allowed';
-  if (!candidates.length) return `because no sparse kernel exists for ${them} (depthwise)`;
-  if (!candidates.some(({ format }) => format !== 'dense')) return `because no sparse format ${formats ? 'allowed ' : ''}fits ${them}`;
+  const untold = !candidates.length && !decided && tune !== 'predict';
+  if (kernel.includes('depthwise') || untold) return `because no sparse kernel exists for ${them} (depthwise)`;
+  // Of what was predicted only the best guess is made ready on a GPU.
+  if (candidates.length && !candidates.some(({ format }) => format !== 'dense')) return `because no sparse format ${formats ? 'allowed ' : ''}fits ${them}`;
   if (decided === 'out of time') return 'because no sparse kernel promised to be faster there (no time was left for timing them)';
-  return tune === 'predict'
+  return tune === 'predict' || decided === 'predicted'
     ? 'because no sparse kernel promised to be faster there (predicted, not timed)'
     : 'because no sparse kernel was faster there';
 }
@@ -81,6 +85,13 @@ function reasons(left: readonly LayerReport[], told: Told): string {
   }
   return [...counts].map(([why, n]) => (counts.size > 1 ? `${n} ${why}` : why)).join(', ');
 }
+
+/** Why dense shaders are hard to beat, and by what. */
+const tiles = ({ environment, formats }: Pick<Measured, 'environment' | 'formats'>): string =>
+  (environment?.adapter && !formats?.every((format) => format === 'dense')
+    ? ' Dense shaders share whole tiles among many invocations, which single zeros do not allow: on a GPU zeros pay where they come in '
+      + 'blocks (block(16,16), block_rows(32)).'
+    : '');
 
 const sentences: Record<Cause, Sentence> = {
   unpruned: ({ layers }, lossMs) => {
@@ -115,9 +126,11 @@ const sentences: Record<Cause, Sentence> = {
     if (!left.length) return undefined;
     const stay = left.length === 1 ? 'stays' : 'stay';
     return `${several(left.length, 'pruned layer')} ${stay} dense, ${reasons(left, told)}: `
-      + `the zeros not used ${lossMs < 0 ? 'still save' : 'cost'} ${ms(Math.abs(lossMs))}.`;
+      + `the zeros not used ${lossMs < 0 ? 'still save' : 'cost'} ${ms(Math.abs(lossMs))}.${tiles(told)}`;
   },
-  rest: (_, lossMs) => `What happens between the layers, and the noise of the clock, ${costs(lossMs)}.`,
+  rest: ({ environment }, lossMs) =>
+    `What happens ${environment?.adapter ? 'on the way to the GPU and back' : 'between the layers'}, and the noise of the clock, `
+      + `${costs(lossMs)}.`,
 };
 
 /** What was promised, and what came of it. */

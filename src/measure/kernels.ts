@@ -1,21 +1,21 @@
-import type { Backend, Program } from '../backends/index.ts';
+import type { Backend } from '../backends/index.ts';
+import type { Gpu } from '../backends/webgpu/gpu.ts';
 import { countNonzero, type Matrix } from '../formats/index.ts';
 import type { Graph } from '../graph/graph.ts';
-import { choicesFor } from '../runtime/choices.ts';
-import { environment } from '../runtime/environment.ts';
-import { formatName, type Choice } from '../runtime/lower/weight.ts';
 import type { Tensor } from '../tensor.ts';
-import { calibrate, ceilingOf } from './calibrate.ts';
+import type { Bed, BenchDevice, Entrant, Times } from './bed.ts';
 import { layerGraph, maskedGraph, productOf, type BenchCase, type BenchLayer, type Product } from './cases.ts';
 import { fill } from './feeds.ts';
+import { gpuBench } from './gpu-bed.ts';
 import type { Environment } from './record.ts';
 import { errorAgainst, referenceOf, type Reference } from './reference.ts';
 import type { Machine } from './roofline.ts';
-import { Site } from './site.ts';
-import { timeTogether, type Task } from './time.ts';
+import { wasmBench, type Timer } from './wasm-bed.ts';
 
-/** One kernel on one case. */
-export interface KernelRow {
+export type { Timer } from './wasm-bed.ts';
+
+/** One kernel on one case, on any device. */
+export interface KernelTiming {
   readonly case: string;
   readonly kernel: string;
   /** `dense`, `csr`, `bsr 4x1`, `nm 2:4`. */
@@ -37,54 +37,64 @@ export interface KernelRow {
   readonly effectiveGflops: number;
   /** gflops over those of the fastest dense kernel, timed in turns with this one: measured over theoretical speedup. */
   readonly efficiency: number;
-  /** gflops over the ceiling of the device, which is timed in turns with the dense kernels of each layer. */
-  readonly peakFraction: number;
+  /** gflops over the ceiling of the device, which is timed in turns with the dense kernels of each layer; absent on a GPU. */
+  readonly peakFraction?: number;
+  /**
+   * On a GPU: gflops over those of the same shader on the same storage with every position stored, timed in turns: what the zeros cost,
+   * whatever the shader does with the rest. Absent where the shader cannot store every position.
+   */
+  readonly ofIdentity?: number;
   /** Largest difference of an output from f64 sums. */
   readonly maxError: number;
   /** Whether it is the fastest of its case: among dense kernels, or among sparse ones. */
   readonly best: boolean;
 }
 
-export interface KernelBench {
+/** On WebAssembly. */
+export interface KernelRow extends KernelTiming { readonly peakFraction: number }
+
+export interface KernelTimings {
   readonly environment: Environment;
-  readonly ceiling: Machine;
-  readonly rows: readonly KernelRow[];
+  /** Absent on a GPU: what it can do at best cannot be measured from here. */
+  readonly ceiling?: Machine;
+  readonly rows: readonly KernelTiming[];
 }
 
-interface Timing {
-  readonly medianMs: number;
-  readonly spreadMs: number;
-}
+/** On WebAssembly. */
+export interface KernelBench extends KernelTimings { readonly ceiling: Machine; readonly rows: readonly KernelRow[] }
 
-/** Times tasks against each other. */
-export type Timer = (tasks: Readonly<Record<string, Task>>) => Promise<Readonly<Record<string, Timing>>>;
-
-export interface KernelBenchOptions {
-  /** Must have kernels; the caller keeps and disposes it. */
-  readonly backend: Backend;
-  /** Turns of each task for the default timer; 30 when absent. */
+interface Options<Bench extends KernelTimings> {
+  /** Turns of each task; 30 when absent. */
   readonly samples?: number;
-  /** In place of `timeTogether`. */
-  readonly timer?: Timer;
-  /** Every sparse kernel that can run a case, not only the fastest of each format. */
+  /** Every kernel that can run a case, not only the fastest sparse one of each format. */
   readonly all?: boolean;
   /** Multiply-adds of the rows of an output that are compared with f64 sums; 10^8 when absent. */
   readonly checkedMacs?: number;
   /** Rows as soon as they are measured. */
-  readonly onRows?: (rows: readonly KernelRow[], bench: Omit<KernelBench, 'rows'>) => void;
+  readonly onRows?: (rows: Bench['rows'], bench: Omit<Bench, 'rows'>) => void;
 }
 
-interface Setting {
-  readonly options: KernelBenchOptions;
-  readonly timer: Timer;
+export interface KernelBenchOptions extends Options<KernelBench> {
+  /** Must have kernels; the caller keeps and disposes it. */
+  readonly backend: Backend;
+  /** In place of `timeTogether`. */
+  readonly timer?: Timer;
 }
 
-/** One choice, made and checked. */
-interface Entrant {
-  readonly choice: Choice;
-  readonly program: Program;
-  readonly maxError: number;
+export interface ShaderBenchOptions extends Options<KernelTimings> {
+  /** The caller keeps and disposes it. */
+  readonly gpu: Gpu;
 }
+
+/** What every step of a bench needs. */
+interface Setting<E extends Entrant> {
+  readonly device: BenchDevice<E>;
+  readonly all: boolean;
+  readonly checkedMacs?: number;
+}
+
+/** An entrant whose results were compared. */
+interface Checked<E> { readonly entrant: E; readonly maxError: number }
 
 /**
  * Times dense and sparse kernels on cases. For each layer all dense kernels; for each case its sparse candidates, in turns with the
@@ -92,17 +102,30 @@ interface Entrant {
  * @throws BurinError `device` for a kernel that is wrong (then nothing is timed) or a backend without kernels
  */
 export async function benchKernels(cases: readonly BenchCase[], options: KernelBenchOptions): Promise<KernelBench> {
-  const { backend, samples, onRows } = options;
-  const bench = { environment: environment(backend), ceiling: await calibrate(backend) };
-  const timer = options.timer ?? ((tasks) => timeTogether(tasks, { samples }));
-  const setting = { options, timer }, rows: KernelRow[] = [];
-  const add = (found: readonly KernelRow[]): void => {
+  const device = await wasmBench(options.backend, options.samples, options.timer);
+  return benchOn(device, cases, options as Options<KernelTimings>) as Promise<KernelBench>;
+}
+
+/**
+ * The same for shaders on a GPU: sparse ones are also timed in turns with themselves on a weight of which every position is stored.
+ * @throws BurinError `device` for a shader that is wrong (then nothing is timed), or a device that fails
+ */
+export async function benchShaders(cases: readonly BenchCase[], options: ShaderBenchOptions): Promise<KernelTimings> {
+  return benchOn(gpuBench(options.gpu, options.samples), cases, options);
+}
+
+async function benchOn<E extends Entrant>(
+  device: BenchDevice<E>, cases: readonly BenchCase[], { all = false, checkedMacs, onRows }: Options<KernelTimings>,
+): Promise<KernelTimings> {
+  const { environment, ceiling } = device, bench = { environment, ...(ceiling && { ceiling }) }, rows: KernelTiming[] = [];
+  const setting = { device, all, checkedMacs };
+  const add = (found: readonly KernelTiming[]): void => {
     rows.push(...found);
     onRows?.(found, bench);
   };
   for (const layer of new Set(cases.map((one) => one.layer))) {
     const graph = layerGraph(layer), x = fill(graph.inputs[0], graph.inputs[0].dims as number[], 'random', 1);
-    const input = { layer, graph, x, reference: referenceOf(graph, x, options.checkedMacs) }, dense = await denseRows(setting, input);
+    const input = { layer, graph, x, reference: referenceOf(graph, x, checkedMacs) }, dense = await denseRows(setting, input);
     add(dense.rows);
     for (const one of cases.filter((other) => other.layer === layer)) add(await sparseRows(setting, { ...input, ...dense, one }));
   }
@@ -118,70 +141,88 @@ interface LayerInput {
 
 /** The fastest dense kernel of a layer, and the ceiling beside it: 10^9 FLOPs a second. */
 interface DenseSide {
-  readonly dense: Choice;
-  readonly peak: number;
+  readonly fastest: string;
+  readonly peak?: number;
 }
 
-const CEILING = 'ceiling';
-
-async function denseRows({ options: { backend }, timer }: Setting, input: LayerInput): Promise<{ rows: KernelRow[] } & DenseSide> {
-  const site = new Site(backend, input.graph), ceiling = ceilingOf(backend);
+async function denseRows<E extends Entrant>(
+  { device, all }: Setting<E>, input: LayerInput,
+): Promise<{ rows: KernelTiming[] } & DenseSide> {
+  const bed = await device.bed(input.graph, input.x);
   try {
-    const matrix = site.weight.matrix();
-    const entrants = enter(site, input, choicesFor(site.backend.kernels, matrix, site.columns, { formats: ['dense'] }));
-    const times = await timer({ ...tasksOf(entrants), [CEILING]: ceiling.run }), peak = ceiling.gflops(times[CEILING].medianMs);
-    const best = fastestOf(entrants, times);
-    const common = { ...input, matrix, times, dense: best, best, peak, mask: 'none', name: `${input.graph.name} dense` };
-    return { rows: entrants.map((entrant) => rowOf({ ...common, entrant })), dense: best.choice, peak };
+    const entrants = await checked(bed, await bed.entrants(true, all), input);
+    const times = await device.time(byKey(entrants), 'dense'), best = fastestOf(entrants, times);
+    const common = { ...input, matrix: bed.matrix, times, dense: best, best, peak: times.peak, mask: 'none', name: `${input.graph.name} dense` };
+    return { rows: entrants.map((one) => rowOf({ ...common, one })), fastest: keyOf(best.entrant), peak: times.peak };
   } finally {
-    ceiling.dispose();
-    site.dispose();
+    bed.dispose();
   }
 }
 
-async function sparseRows(setting: Setting, input: LayerInput & DenseSide & { one: BenchCase }): Promise<KernelRow[]> {
-  const { one, graph, x } = input, { backend, all, checkedMacs } = setting.options, masked = maskedGraph(graph, one);
-  const sites = [new Site(backend, graph), new Site(backend, masked)] as const;
+async function sparseRows<E extends Entrant>(
+  setting: Setting<E>, input: LayerInput & DenseSide & { one: BenchCase },
+): Promise<KernelTiming[]> {
+  const { one: { mask, name }, graph, x, fastest } = input, { device, all, checkedMacs } = setting, masked = maskedGraph(graph, input.one);
+  const beds: Bed<E>[] = [];
+  const lay = async (of: Graph): Promise<Bed<E>> => {
+    beds.push(await device.bed(of, x));
+    return beds.at(-1)!;
+  };
   try {
-    const [whole, site] = sites, matrix = site.weight.matrix();
-    const choices = choicesFor(backend.kernels, matrix, site.columns).filter(({ format }) => format !== 'dense');
-    if (choices.length === 0) return [];
-    const able = enter(site, { ...input, graph: masked, reference: referenceOf(masked, x, checkedMacs) }, choices);
-    const entrants = all ? able : await bestOfFormats(able);
-    const [dense] = enter(whole, input, [input.dense]);
-    const times = await setting.timer(tasksOf([dense, ...entrants])), best = fastestOf(entrants, times);
-    return entrants.map((entrant) => rowOf({ ...input, entrant, matrix, times, dense, best, mask: one.mask, name: one.name }));
+    const bed = await lay(masked), found = await bed.entrants(false, all);
+    if (found.length === 0) return [];
+    const able = await checked(bed, found, { graph: masked, reference: referenceOf(masked, x, checkedMacs) });
+    const entrants = all ? able : await bestOfFormats(device, able), whole = await lay(graph);
+    const [dense] = await checked(whole, (await whole.entrants(true, true)).filter((one) => keyOf(one) === fastest), input);
+    const same = await identities(whole, entrants, input);
+    const times = await device.time({ ...byKey([dense, ...entrants]), ...same }, 'sparse'), best = fastestOf(entrants, times);
+    return entrants.map((one) => rowOf({ ...input, one, matrix: bed.matrix, times, dense, best, mask, name }));
   } finally {
-    for (const site of sites) site.dispose();
+    for (const bed of beds) bed.dispose();
   }
 }
 
-/** Makes every choice runnable, runs it once and compares the result. */
-function enter(site: Site, { graph, x, reference }: LayerInput, choices: readonly Choice[]): Entrant[] {
-  return choices.map((choice) => {
-    const program = site.program(choice);
-    site.values('x').set(x.data as Float32Array);
-    site.values('y').fill(NaN);
-    program.run();
-    const where = `${graph.name}, ${formatName(choice)}, ${choice.kernel.name}`;
-    return { choice, program, maxError: errorAgainst(reference, site.values('y'), where) };
-  });
+/** Runs every entrant once and compares the result. */
+async function checked<E extends Entrant>(
+  bed: Bed<E>, entrants: readonly E[], { graph, reference }: Pick<LayerInput, 'graph' | 'reference'>,
+): Promise<Checked<E>[]> {
+  const all: Checked<E>[] = [];
+  for (const entrant of entrants) {
+    await bed.reset();
+    await entrant.run();
+    const where = `${graph.name}, ${entrant.format}, ${entrant.kernel}`;
+    all.push({ entrant, maxError: errorAgainst(reference, await bed.output(), where) });
+  }
+  return all;
 }
 
-const keyOf = ({ choice }: Entrant): string => `${formatName(choice)} ${choice.kernel.name}`;
-const tasksOf = (entrants: readonly Entrant[]): Record<string, Task> =>
-  Object.fromEntries(entrants.map((entrant) => [keyOf(entrant), () => entrant.program.run()]));
+const keyOf = ({ format, kernel }: Entrant): string => `${format} ${kernel}`;
+const identityKey = (entrant: Entrant): string => `${keyOf(entrant)}, every position`;
+const byKey = <E extends Entrant>(list: readonly Checked<E>[]): Record<string, E> =>
+  Object.fromEntries(list.map(({ entrant }) => [keyOf(entrant), entrant]));
 
-function fastestOf(entrants: readonly Entrant[], times: Readonly<Record<string, Timing>>): Entrant {
-  return entrants.reduce((best, entrant) => (times[keyOf(entrant)].medianMs < times[keyOf(best)].medianMs ? entrant : best));
+/** The entrants on the whole weight, where the device has that. */
+async function identities<E extends Entrant>(bed: Bed<E>, entrants: readonly Checked<E>[], input: LayerInput): Promise<Record<string, E>> {
+  const found: Record<string, E> = {};
+  for (const { entrant } of entrants) {
+    const same = await bed.identity?.(entrant);
+    if (!same) continue;
+    await checked(bed, [same], input);
+    found[identityKey(entrant)] = same;
+  }
+  return found;
+}
+
+function fastestOf<E extends Entrant>(list: readonly Checked<E>[], { of }: Times): Checked<E> {
+  return list.reduce((best, one) => (of[keyOf(one.entrant)].medianMs < of[keyOf(best.entrant)].medianMs ? one : best));
 }
 
 /** A short race leaves one kernel for each format. */
-async function bestOfFormats(entrants: readonly Entrant[]): Promise<Entrant[]> {
-  const groups = new Map<string, Entrant[]>();
-  for (const entrant of entrants) groups.set(formatName(entrant.choice), [...(groups.get(formatName(entrant.choice)) ?? []), entrant]);
+async function bestOfFormats<E extends Entrant>(device: BenchDevice<E>, able: readonly Checked<E>[]): Promise<Checked<E>[]> {
+  const groups = new Map<string, Checked<E>[]>();
+  for (const one of able) groups.set(one.entrant.format, [...(groups.get(one.entrant.format) ?? []), one]);
   const racing = [...groups.values()].filter((group) => group.length > 1).flat();
-  const times = racing.length ? await timeTogether(tasksOf(racing), { samples: 5, minMs: 1, warmUpMs: 300 }) : {};
+  const times = racing.length ? await device.time(byKey(racing), 'short') : { of: {} };
   return [...groups.values()].map((group) => (group.length > 1 ? fastestOf(group, times) : group[0]));
 }
 
@@ -190,24 +231,24 @@ interface Measured {
   readonly mask: string;
   readonly layer: BenchLayer;
   readonly matrix: Matrix;
-  readonly times: Readonly<Record<string, Timing>>;
-  readonly entrant: Entrant;
-  readonly dense: Entrant;
-  readonly best: Entrant;
-  readonly peak: number;
+  readonly times: Times;
+  readonly one: Checked<Entrant>;
+  readonly dense: Checked<Entrant>;
+  readonly best: Checked<Entrant>;
+  readonly peak?: number;
 }
 
-function rowOf({ name, mask, layer, matrix, times, entrant, dense, best, peak }: Measured): KernelRow {
-  const { medianMs, spreadMs } = times[keyOf(entrant)], nnz = countNonzero(matrix.values), size = matrix.values.length;
+function rowOf({ name, mask, layer, matrix, times: { of }, one, dense, best, peak }: Measured): KernelTiming {
+  const { entrant, maxError } = one, { medianMs, spreadMs } = of[keyOf(entrant)], same = of[identityKey(entrant)];
+  const nnz = countNonzero(matrix.values), size = matrix.values.length;
   const { m, n, k }: Product = productOf(layer), rate = (weights: number, ms: number): number => (2 * weights * n) / ms / 1e6;
   const gflops = rate(nnz, medianMs);
   return {
-    case: name, kernel: entrant.choice.kernel.name, format: formatName(entrant.choice), mask, m, n, k, sparsity: 1 - nnz / size,
+    case: name, kernel: entrant.kernel, format: entrant.format, mask, m, n, k, sparsity: 1 - nnz / size,
     medianMs, spread: spreadMs / medianMs, gflops,
     effectiveGflops: rate(size, medianMs),
-    efficiency: gflops / rate(size, times[keyOf(dense)].medianMs),
-    peakFraction: gflops / peak,
-    maxError: entrant.maxError,
-    best: entrant === best,
+    efficiency: gflops / rate(size, of[keyOf(dense.entrant)].medianMs),
+    ...(peak && { peakFraction: gflops / peak }), ...(same && { ofIdentity: gflops / rate(size, same.medianMs) }),
+    maxError, best: one === best,
   };
 }

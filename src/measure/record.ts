@@ -137,6 +137,8 @@ export interface Report extends Told {
   readonly layers: readonly LayerReport[];
   readonly losses: readonly Loss[];
   readonly explanation: readonly string[];
+  /** Where `auto` would have run the dense network, if that is not where the sparse one runs: its time there. */
+  readonly elsewhere?: { readonly provider: string; readonly denseMs: number };
   readonly curve?: readonly CurvePoint[];
   /** Sparsity from which the sparse kernels beat the dense ones; null where the curve never crosses 1. */
   readonly breakEven?: number | null;

@@ -2,6 +2,7 @@ import { expect, lookUp, show } from '../expect.ts';
 import { formats } from '../formats/index.ts';
 import type { Graph } from '../graph/graph.ts';
 import { prune, type PruneOptions } from '../prune/index.ts';
+import { engines } from '../runtime/engine.ts';
 import { SparseSession, type SessionOptions } from '../runtime/session.ts';
 import type { Shape, TensorLike } from '../tensor.ts';
 import type { Tolerance } from './agree.ts';
@@ -79,27 +80,46 @@ export async function measure(graph: Graph, options: MeasureOptions = {}): Promi
 async function timed(graph: Graph, options: MeasureOptions): Promise<Report> {
   checkKeys(options, measureKeys, 'measure options');
   checkSamples(options);
-  const { model = graph.name, pruning, peers, samples, tolerance, onProgress, executionProviders, tune, threads } = options;
-  const shapes = shapesFor(graph, options);
-  type Own = Pick<SessionOptions, 'formats' | 'removeDead'>;
-  const edition = (stage: string, own: Own): Promise<SparseSession> => SparseSession.create(graph, {
-    executionProviders, tune, threads, shapes, ...own,
-    onProgress: onProgress && ((p) => onProgress({ ...p, stage: `${stage}: ${p.stage}` })),
-  });
-  const sessions: SparseSession[] = [];
+  const { model = graph.name, pruning, peers, samples, tolerance, onProgress, tune } = options, shapes = shapesFor(graph, options);
+  const { dense, sparse, elsewhere } = await editionsOf(graph, options, shapes);
   try {
-    // The baseline multiplies every zero: a layer that runs smaller because of them is something the zeros are worth.
-    sessions.push(await edition('dense', { formats: ['dense'], removeDead: false }));
-    sessions.push(await edition('sparse', { formats: options.formats }));
-    const [dense, sparse] = sessions;
-    // A network that does not fit the device says so before its inputs are made up.
-    for (const session of sessions) await session.prepare(shapes);
     const feeds = options.feeds ?? feedsFor(graph, shapes);
     const told = { ...(options.formats && { formats: options.formats }), ...(tune && { tune }) };
     const report = await compare({ model, dense, sparse, counted: countedIn(graph, shapes), feeds, samples, tolerance, told, onProgress });
-    return { ...report, ...(pruning && { pruning }), ...(peers && { peers }) };
+    return { ...report, ...(elsewhere && { elsewhere }), ...(pruning && { pruning }), ...(peers && { peers }) };
   } finally {
-    for (const session of sessions) session.release();
+    for (const session of [dense, sparse]) session.release();
+  }
+}
+
+interface Editions extends Pick<Report, 'elsewhere'> { readonly dense: SparseSession; readonly sparse: SparseSession }
+
+/** Both editions, ready to run: a network that does not fit the device says so before its inputs are made up. */
+async function editionsOf(graph: Graph, options: MeasureOptions, shapes: Readonly<Record<string, Shape>>): Promise<Editions> {
+  const { onProgress, executionProviders, tune, threads, formats } = options, open: SparseSession[] = [];
+  type Own = Pick<SessionOptions, 'formats' | 'removeDead' | 'executionProviders'>;
+  const edition = async (stage: string, own: Own): Promise<SparseSession> => {
+    const session = await SparseSession.create(graph, {
+      executionProviders, tune, threads, shapes, ...own,
+      onProgress: onProgress && ((p) => onProgress({ ...p, stage: `${stage}: ${p.stage}` })),
+    });
+    open.push(session);
+    await session.prepare(shapes);
+    return session;
+  };
+  // The baseline multiplies every zero: a layer that runs smaller because of them is something the zeros are worth.
+  const baseline = { formats: ['dense'], removeDead: false };
+  try {
+    const dense = await edition('dense', baseline), sparse = await edition('sparse', { formats });
+    const [before, after] = [dense, sparse].map((session) => session.environment().choice);
+    if (!before || !after || before.chosen === after.chosen || !Object.hasOwn(engines, after.chosen)) return { dense, sparse };
+    // A mask is worth what it gives on one device: the sparse edition's, which is what an app would run.
+    dense.release();
+    const beside = await edition('dense', { ...baseline, executionProviders: [after.chosen] }), denseMs = before.ms[before.chosen];
+    return { dense: beside, sparse, ...(denseMs && { elsewhere: { provider: before.chosen, denseMs } }) };
+  } catch (error) {
+    for (const session of open) session.release();
+    throw error;
   }
 }
 

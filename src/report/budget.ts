@@ -1,6 +1,7 @@
 import { averages, type BudgetReport, type BudgetRow, type Outcome } from '../measure/budget/index.ts';
 import { ms, number, percent, times } from '../measure/words.ts';
 import { textTable, type TableColumn } from './text.ts';
+import { place } from './words.ts';
 import { wrap } from './wrap.ts';
 
 const outcomes: Readonly<Record<Outcome, (report: BudgetReport) => string>> = {
@@ -28,7 +29,7 @@ export function budgetSummary(report: BudgetReport): string[] {
 /** The summary and a row for each layer that was pruned. */
 export function budgetText(report: BudgetReport, { width = 100 }: { width?: number } = {}): string {
   const pruned = report.layers.filter(({ granularity }) => granularity !== null), rest = report.layers.length - pruned.length;
-  const summary = budgetSummary(report).map((line) => wrap(line, width)).join('\n');
+  const summary = [...budgetSummary(report), `${place(report)}.`].map((line) => wrap(line, width)).join('\n');
   if (pruned.length === 0) return summary;
   const column = (head: string, cell: (row: BudgetRow) => string, right = true, spare = 0): TableColumn =>
     ({ head, cells: pruned.map(cell), right, spare });

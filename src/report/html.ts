@@ -5,7 +5,7 @@ import { card, legend, pageOf, pair, right, soft, table, tied, type Cell } from 
 import { bytesCard } from './bytes.ts';
 import { curvePlot, formatClass, formatsIn, layerBars, layerPlot, lossBars, modelBars } from './plots.ts';
 import { profileCard } from './profile.ts';
-import { breakEvenSentence, columns, facts, headline, method, place, primer, promises, provenance, withShortNames } from './words.ts';
+import { breakEvenSentence, columns, facts, headline, measuredOn, method, place, primer, promises, provenance, withShortNames } from './words.ts';
 
 function factGrid(report: Report): Markup {
   return el('dl', { class: 'facts' }, facts(report).map(({ label, value, note }) =>
@@ -51,7 +51,7 @@ function layerTable({ layers }: Report): Markup {
 function reportSection(report: Report, i: number): Markup {
   const why = el('ul', { class: 'why' }, report.explanation.map((sentence) => el('li', {}, tied(sentence))));
   return el('article', { class: 'report', id: `model-${i + 1}` },
-    el('h2', {}, report.model), soft(provenance(report)),
+    el('h2', {}, report.model), soft(`${provenance(report)} ${measuredOn(report)}`),
     el('p', { class: 'headline' }, tied(headline(report))),
     factGrid(report),
     pair(card('From the promise to the clock', lossBars(report)), card('Why they differ', why)),

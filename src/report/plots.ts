@@ -3,7 +3,7 @@ import type { LayerReport, Report } from '../measure/record.ts';
 import { ms, number, percent, times } from '../measure/words.ts';
 import { el, type Markup } from './markup.ts';
 import { bars, frame, linear, logarithmic, plot, polyline, powers, type Row, type Scale } from './svg.ts';
-import { causes, hasWeights, short } from './words.ts';
+import { causeOf, hasWeights, short } from './words.ts';
 
 const acrossRange = [frame.left, frame.right] as const;
 const upRange = [frame.bottom, frame.top] as const;
@@ -157,7 +157,8 @@ export function lossBars(report: Report): Markup {
     reached += lost;
     const value = `${lost < 0 ? '−' : '+'}${ms(Math.abs(lost))}`;
     const bar = { kind: lost < 0 ? 'gain' : 'loss', from, to: reached };
-    return { label: causes[cause], value, tooltip: `${causes[cause]}: ${value}`, bars: [bar] };
+    const label = causeOf(cause, report.environment);
+    return { label, value, tooltip: `${label}: ${value}`, bars: [bar] };
   });
   const rows = [
     single('Dense', 'dense', totals.denseMs), single('Sparse, as promised', 'promised', promised),

@@ -1,6 +1,6 @@
 import type { LayerReport, Report } from '../measure/record.ts';
 import { number, percent, several, times } from '../measure/words.ts';
-import { breakEvenSentence, columns, facts, headline, method, place, promises, provenance, withShortNames, type Column } from './words.ts';
+import { breakEvenSentence, columns, facts, headline, measuredOn, method, place, promises, provenance, withShortNames, type Column } from './words.ts';
 import { widthOf, wrap } from './wrap.ts';
 
 export interface TextOptions {
@@ -114,7 +114,7 @@ export function reportText(record: Report, options: TextOptions = {}): string {
   const [bold, dim] = [paint(1), paint(2)];
   const { shown, note } = shownLayers(report, layers);
   return `${[
-    `${bold(report.model)}\n${wrap(provenance(report), width)}`,
+    `${bold(report.model)}\n${wrap(`${provenance(report)} ${measuredOn(report)}`, width)}`,
     bold(wrap(headline(report), width)),
     factLines(facts(report), width),
     `${dim('three ways to count the promise')}\n${factLines(promises(report), width)}`,

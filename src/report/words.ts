@@ -141,17 +141,42 @@ export function provenance({ pruning }: Report): string {
   return `Pruned here: ${percent(sparsity)} zeros by ${criterion}, granularity ${granularity}, scope ${scope}${divided}.`;
 }
 
+/** `WebGPU, nvidia ampere NVIDIA A100` */
+function device({ environment: { provider, adapter, threads } }: Pick<Report, 'environment'>): string {
+  if (adapter) return `WebGPU, ${adapter}`;
+  return provider === 'reference' ? 'plain JavaScript loops' : `WebAssembly, ${several(threads, 'thread')}`;
+}
+
+/** What it was measured on, and why on that, as sentences. */
+export const measuredOn = (report: Report): string =>
+  [`Measured on ${device(report)}.`, choiceSentence(report) ?? []].flat().join(' ');
+
+/** Which provider `auto` took and why, and where the dense network alone would run faster. */
+function choiceSentence({ environment: { choice }, elsewhere, totals }: Report): string | undefined {
+  if (!choice) return undefined;
+  const chosen = `Of the providers auto chose ${choice.chosen}${choice.why && `: ${choice.why}`}.`;
+  if (!elsewhere) return chosen;
+  const gain = times(ratio(elsewhere.denseMs, totals.sparseMs));
+  return `${chosen} The dense network runs faster on ${elsewhere.provider}, ${ms(elsewhere.denseMs)}: against that the zeros give ${gain}.`;
+}
+
 /** Where it was measured, in one line. */
-export function place({ environment: e }: Report): string {
+export function place({ environment: e }: Pick<Report, 'environment'>): string {
   if (e.adapter) return `${e.runtime} · ${e.engine} · WebGPU on ${e.adapter} · ${e.cpu}`;
   const simd = { relaxed: 'relaxed SIMD', plain: 'plain SIMD', none: 'no SIMD' }[e.simd];
   return `${e.runtime} · ${e.engine} · ${simd} · ${several(e.threads, 'thread')}${e.whyFewer ? ` (${e.whyFewer})` : ''} · ${e.cpu}`;
 }
 
-export function method({ samples }: Report): string {
+function layerClock({ adapter, timestamps }: Report['environment']): string {
+  if (!adapter) return 'Times of layers come from runs of their own, with a clock between the layers.';
+  return 'A run is timed from inputs in memory to outputs in memory. Times of layers come from runs of their own, '
+    + (timestamps ? 'by the clock of the GPU (timestamp queries).' : 'with a fence after each layer, for this GPU tells no times.');
+}
+
+export function method({ samples, environment }: Report): string {
   return `Both editions were warmed up until their times settled, then took turns for ${samples} timed runs each. `
-    + 'Times are medians; ± is half the distance between the quartiles, so about half of all runs fall inside it. Times of layers come '
-    + 'from runs of their own, with a clock between the layers. Outputs were compared before anything was timed.';
+    + 'Times are medians; ± is half the distance between the quartiles, so about half of all runs fall inside it. '
+    + `${layerClock(environment)} Outputs were compared before anything was timed.`;
 }
 
 export function breakEvenSentence({ breakEven, curve }: Report): string | undefined {
@@ -172,6 +197,10 @@ export const causes: Readonly<Record<Cause, string>> = {
   leftDense: 'Pruned layers left dense',
   rest: 'Between layers, noise',
 };
+
+/** On a GPU what lies between the layers has a name. */
+export const causeOf = (cause: Cause, { adapter }: Report['environment']): string =>
+  (cause === 'rest' && adapter ? 'To the GPU and back, noise' : causes[cause]);
 
 export interface Column<Layer = LayerReport> {
   readonly head: string;

@@ -1,5 +1,5 @@
 import { backends, type BackendName, type BackendOptions, type MemoryUse } from '../backends/index.ts';
-import { openGpu } from '../backends/webgpu/gpu.ts';
+import { openGpu, type Gpu } from '../backends/webgpu/gpu.ts';
 import type { Optimized } from '../graph/passes/index.ts';
 import type { Tensor } from '../tensor.ts';
 import { compile, type LayerPlan, type PlanOptions } from './plan.ts';
@@ -42,16 +42,21 @@ export interface Engine {
 async function openBackend(name: BackendName, options: BackendOptions): Promise<Engine> {
   const backend = await backends[name](options), { simd, threads, whyFewer } = backend;
   return {
-    name, buffers: false, told: () => ({ simd, threads, ...(whyFewer && { whyFewer }) }),
+    name, buffers: false, told: () => ({ provider: name, simd, threads, ...(whyFewer && { whyFewer }) }),
     compile: (input, plan) => compile(backend, input, plan) as EnginePlan,
     memory: () => backend.memory(), dispose: () => backend.dispose(),
   };
 }
 
+/** What a GPU tells of itself. */
+export function toldOf({ adapter, adapterInfo, device }: Gpu): Told {
+  return { provider: 'webgpu', simd: 'none', threads: 1, adapter, adapterInfo, timestamps: device.features.has('timestamp-query') };
+}
+
 async function openWebGpu(options: BackendOptions): Promise<Engine> {
   const gpu = await openGpu(options.webgpu);
   return {
-    name: 'webgpu', buffers: true, told: () => ({ simd: 'none', threads: 1, adapter: gpu.adapter }),
+    name: 'webgpu', buffers: true, told: () => toldOf(gpu),
     compile: (input, plan) => compileForGpu(gpu, input, plan),
     memory: () => gpu.memory(), dispose: () => gpu.dispose(),
     recover(device) {

@@ -19,14 +19,28 @@ export interface Choice {
   readonly segments?: readonly Segment[];
 }
 
+/** What a GPU tells of itself, in the words of WebGPU's GPUAdapterInfo; empty where it does not tell. */
+export interface AdapterInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+}
+
 /** What a device tells of itself. */
 export interface Told {
+  /** The execution provider that runs on it. */
+  readonly provider?: string;
   readonly threads: number;
   /** Why there are fewer threads than were asked for. */
   readonly whyFewer?: string;
   readonly simd: 'relaxed' | 'plain' | 'none';
   /** What the adapter calls itself, where kernels run on a GPU. */
   readonly adapter?: string;
+  /** The same in parts. */
+  readonly adapterInfo?: AdapterInfo;
+  /** Whether layers on a GPU are timed by its own clock (timestamp queries); else between two fences. */
+  readonly timestamps?: boolean;
   /** What `auto` chose, once the first plan was made. */
   readonly choice?: Choice;
 }
@@ -46,10 +60,11 @@ interface NodeProcess {
 }
 
 /** What this process runs on, in a browser as far as it tells. */
-export function environment({ simd, threads, whyFewer, adapter, choice }: Told): Environment {
+export function environment({ provider, simd, threads, whyFewer, adapter, adapterInfo, timestamps, choice }: Told): Environment {
   const { process, navigator } = globalThis as { process?: NodeProcess; navigator?: { userAgent?: string; hardwareConcurrency?: number } };
   const versions = process?.versions, told = {
-    threads, simd, ...(whyFewer && { whyFewer }), ...(adapter && { adapter }), ...(choice && { choice }),
+    ...(provider && { provider }), threads, simd, ...(whyFewer && { whyFewer }),
+    ...(adapter && { adapter, adapterInfo, timestamps: timestamps === true }), ...(choice && { choice }),
   };
   if (versions?.node) {
     const cpu = process?.getBuiltinModule?.('node:os')?.cpus?.()[0]?.model.trim();

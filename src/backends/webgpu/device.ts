@@ -8,12 +8,16 @@ export interface WebGpuOptions {
   readonly powerPreference?: GPUPowerPreference;
 }
 
+/** What an adapter says of itself. */
+const told = ['vendor', 'architecture', 'device', 'description'] as const;
+
 export interface Found {
   readonly device: GPUDevice;
   /** Whether it was made here, and is to be destroyed by whom it was made for. */
   readonly own: boolean;
-  /** What the adapter calls itself, for reports. */
+  /** What the adapter calls itself, for reports: in one line, and in parts. */
   readonly adapter: string;
+  readonly adapterInfo: Pick<GPUAdapterInfo, (typeof told)[number]>;
 }
 
 /** Asked for where the adapter has them; every shader has a variant that needs none. */
@@ -26,7 +30,7 @@ const raised = ['maxStorageBufferBindingSize', 'maxBufferSize', 'maxComputeWorkg
  * @throws BurinError `device` where there is none, with what to do about it
  */
 export async function findDevice({ device, powerPreference }: WebGpuOptions = {}): Promise<Found> {
-  if (device) return { device, own: false, adapter: nameOf(device.adapterInfo) };
+  if (device) return { device, own: false, ...namesOf(device.adapterInfo) };
   const gpu = await findGpu(), adapter = await gpu.requestAdapter({ powerPreference });
   if (!adapter) {
     return fail({
@@ -37,16 +41,17 @@ export async function findDevice({ device, powerPreference }: WebGpuOptions = {}
   const requiredFeatures = wishes.filter((feature) => adapter.features.has(feature));
   const requiredLimits = Object.fromEntries(raised.map((limit) => [limit, adapter.limits[limit]]));
   try {
-    return { device: await adapter.requestDevice({ requiredFeatures, requiredLimits }), own: true, adapter: nameOf(adapter.info) };
+    return { device: await adapter.requestDevice({ requiredFeatures, requiredLimits }), own: true, ...namesOf(adapter.info) };
   } catch (error) {
     return fail({ kind: 'device', where: 'webgpu', needs: 'a device of its adapter', got: show(error), cause: error });
   }
 }
 
 /** `nvidia ampere NVIDIA A100`: what is said of an adapter, nothing twice. */
-function nameOf(info: GPUAdapterInfo | undefined): string {
-  const words = [info?.vendor, info?.architecture, info?.device, info?.description].filter(Boolean);
-  return [...new Set(words)].join(' ') || 'unknown adapter';
+function namesOf(info: GPUAdapterInfo | undefined): Pick<Found, 'adapter' | 'adapterInfo'> {
+  const adapterInfo = Object.fromEntries(told.map((part) => [part, info?.[part] ?? ''])) as Found['adapterInfo'];
+  const words = told.map((part) => adapterInfo[part]).filter(Boolean);
+  return { adapter: [...new Set(words)].join(' ') || 'unknown adapter', adapterInfo };
 }
 
 interface Runtime { navigator?: { gpu?: GPU }; process?: { versions?: { node?: string } } }
@@ -69,7 +74,8 @@ async function fromPackage(): Promise<GPU> {
   const name = ['web', 'gpu'].join('');
   try {
     const { create } = await import(/* @vite-ignore */ /* webpackIgnore: true */ name) as { create(options: readonly string[]): GPU };
-    return create([]);
+    // Exact times: the steps of 0.1 ms that pages are given keep them from watching each other, and are longer than a layer takes.
+    return create(['disable-dawn-features=timestamp_quantization']);
   } catch (error) {
     return fail({
       kind: 'device', where: 'webgpu', needs: `the package '${name}', for there is no navigator.gpu`, got: show(error),

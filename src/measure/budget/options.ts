@@ -84,7 +84,11 @@ const rules = {
     test: (value) => Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string'),
   },
   costs: { needs: 'a table as pruneToBudget returns it', test: (value) => typeof value === 'object' && value !== null },
-  average: anything, shapes: anything, executionProviders: anything, formats: anything, threads: anything, tune: anything,
+  // One device: what is faster elsewhere at one density says nothing of the others.
+  executionProviders: {
+    needs: 'names of providers, without auto', test: (value) => Array.isArray(value) && value.length > 0 && !value.includes('auto'),
+  },
+  average: anything, shapes: anything, formats: anything, threads: anything, tune: anything,
   tuning: anything, feeds: anything, onProgress: anything,
   floor: isFraction('a density above 0 and below 1'), tolerance: isFraction('a fraction above 0 and below 1'),
   limitMs: isAbove(-1, 'milliseconds'), verify: isFlag, compareUniform: isFlag, strict: isFlag,

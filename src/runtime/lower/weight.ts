@@ -131,6 +131,6 @@ export function blockName(block: Block): string {
 }
 
 /** `csr`, `bsr 4x1`, `nm 2:4`: a choice of format in a word or two. */
-export function formatName({ format, block }: Choice): string {
+export function formatName({ format, block }: Pick<Choice, 'format' | 'block'>): string {
   return format === 'bsr' || format === 'nm' ? `${format} ${blockName(block)}` : format;
 }

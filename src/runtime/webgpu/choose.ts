@@ -129,7 +129,7 @@ function fastest(entries: readonly Entry[]): Entry {
 }
 
 function chosen({ storage, ways, shader }: Entry, entries: readonly Entry[], decided: Decision): ChosenWay {
-  const nameOf = (of: Storable): string => formatName({ ...of, kernel: undefined as never });
+  const nameOf = (of: Storable): string => formatName(of);
   const candidates = entries.filter(({ ms }) => ms < Infinity).sort((a, b) => a.ms - b.ms)
     .map((entry) => ({ format: entry.storage.format, kernel: entry.shader, ms: entry.ms }));
   const some = entries.length > 1 ? { decided } : {};

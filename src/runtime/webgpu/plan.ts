@@ -150,6 +150,7 @@ interface Bound { readonly plans: readonly LayerPlan[]; readonly parts: readonly
 
 function bind(binding: GpuBinding, { graph }: PlanInput, program: Program, { plans, parts, stays }: Bound): GpuPlan {
   const staging: Staging = {}, whole = joined(parts), where = `run of '${graph.name}'`, outputs = graph.outputs.map(({ name }) => name);
+  const repeats = parts.map(() => 1);
   binding.own(() => staging.buffer?.destroy());
   const begin = (feeds: GpuFeeds): Run => {
     const run = new Run(binding, program, staging, where);
@@ -166,31 +167,41 @@ function bind(binding: GpuBinding, { graph }: PlanInput, program: Program, { pla
       }
       return run.outputs(outputs, stays);
     },
-    profile: (feeds) => profile(binding, begin(feeds), parts),
+    profile: (feeds) => profile(binding, begin(feeds), parts, repeats),
     dispose: () => binding.dispose(),
   };
 }
 
-/** Every part in a pass of its own. */
-async function profile({ gpu: { guard } }: GpuBinding, run: Run, parts: readonly Part[]): Promise<number[]> {
+/** A timed pass should last about this long: the clocks of GPUs count in steps of up to 0.1 ms, and a fence costs as much. */
+const PASS_MS = 0.5;
+const MOST_REPEATS = 32;
+
+/** Every part in a pass of its own, repeated as often as earlier profiles say that it takes to be seen by the clock. */
+async function profile({ gpu: { guard } }: GpuBinding, run: Run, parts: readonly Part[], repeats: number[]): Promise<number[]> {
   const watch = await stopwatchFor(guard, parts.length), wallMs: number[] = [];
+  const drained = async (): Promise<void> => {
+    await run.flush();
+    await guard.wait('profile', 'work to end', guard.device.queue.onSubmittedWorkDone());
+  };
   try {
     await run.flush();
     for (const [i, { host, from, to }] of parts.entries()) {
+      // A step on the host reads what the device made: its time begins when that is there.
+      if (host) await drained();
       const start = performance.now();
       if (host) await run.onHost(host);
-      else run.dispatch(from, to, watch?.writes(i));
-      if (!watch && !host) {
-        await run.flush();
-        await guard.wait('profile', 'work to end', guard.device.queue.onSubmittedWorkDone());
-      }
+      else run.dispatch(from, to, { timestampWrites: watch?.writes(i), times: repeats[i] });
+      if (!watch && !host) await drained();
       wallMs.push(performance.now() - start);
     }
-    if (!watch) return wallMs;
-    run.resolve(watch);
+    if (watch) run.resolve(watch);
     await run.flush();
-    const deviceMs = await watch.read();
-    return parts.map(({ host }, i) => (host ? wallMs[i] : deviceMs[i]));
+    const deviceMs = await watch?.read() ?? wallMs, times = parts.map(({ host }, i) => (host ? wallMs[i] : deviceMs[i] / repeats[i]));
+    times.forEach((ms, i) => {
+      // Never fewer again: times of few and of many repeats are not alike.
+      if (!parts[i].host) repeats[i] = Math.max(repeats[i], Math.ceil(PASS_MS / Math.max(ms, PASS_MS / MOST_REPEATS)));
+    });
+    return times;
   } finally {
     watch?.dispose();
   }

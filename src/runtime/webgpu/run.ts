@@ -16,6 +16,9 @@ export interface Staging { buffer?: GPUBuffer }
 
 type Step = (encoder: GPUCommandEncoder) => void;
 
+/** How a pass is timed. */
+export interface Timing { readonly timestampWrites?: GPUComputePassTimestampWrites; readonly times?: number }
+
 /**
  * One run of a plan. What is to be done is noted and submitted at once when a result is needed: for a step on the host, or at the end.
  * Tensors known on the host are kept by the value whose memory they share.
@@ -46,12 +49,12 @@ export class Run {
     if (bytes) this.#steps.push((encoder) => encoder.copyBufferToBuffer(gpuBuffer, 0, buffer, 0, bytes));
   }
 
-  /** Dispatches [from, to) in a pass of their own. */
-  dispatch(from: number, to: number, timestampWrites?: GPUComputePassTimestampWrites): void {
+  /** Dispatches [from, to) in a pass of their own, over and over where their time is taken: no layer writes what it reads. */
+  dispatch(from: number, to: number, { timestampWrites, times = 1 }: Timing = {}): void {
     if (from === to && !timestampWrites) return;
     this.#steps.push((encoder) => {
       const pass = encoder.beginComputePass({ label: this.#where, timestampWrites });
-      this.#program.encode(pass, from, to);
+      for (let i = 0; i < times; i++) this.#program.encode(pass, from, to);
       pass.end();
     });
   }
