@@ -15,7 +15,9 @@ export interface BenchCase {
   readonly mask: MaskName | 'own';
   /** Fraction of weights to drop, 0…1. */
   readonly sparsity: number;
+  /** Whether `--quick` runs it: on WebAssembly, on a GPU. */
   readonly quick: boolean;
+  readonly gpuQuick?: boolean;
 }
 
 export const sparsities = [0.5, 0.7, 0.8, 0.9, 0.95, 0.98] as const;
@@ -23,11 +25,11 @@ const quickSparsities: readonly number[] = [0.7, 0.9];
 
 /** One case. Its name is the layer's, the mask's and the sparsity. */
 export function caseOf(layer: BenchLayer, mask: MaskName, sparsity: number): BenchCase {
-  const { fixed, quick }: Mask = masks[mask];
+  const { fixed, quick, gpuQuick }: Mask = masks[mask], usual = layer.quick && (fixed !== undefined || quickSparsities.includes(sparsity));
   return {
     name: `${layer.network}.${layer.layer} ${mask} ${fixed ?? sparsity}`,
     layer, mask, sparsity: fixed ?? sparsity,
-    quick: layer.quick && quick === true && (fixed !== undefined || quickSparsities.includes(sparsity)),
+    quick: usual && quick === true, gpuQuick: usual && gpuQuick === true,
   };
 }
 
@@ -53,7 +55,7 @@ export function matrixCases(matrices: readonly NamedMatrix[]): BenchCase[] {
   return matrices.flatMap((named) => matrixLayers(named).map((layer): BenchCase => {
     const { values } = named.matrix;
     return {
-      name: `${layer.network}.${layer.layer} own`, layer, mask: 'own', sparsity: 1 - countNonzero(values) / values.length, quick: true,
+      name: `${layer.network}.${layer.layer} own`, layer, mask: 'own', sparsity: 1 - countNonzero(values) / values.length, quick: true, gpuQuick: true,
     };
   }));
 }

@@ -1,5 +1,6 @@
 import { breakEvenOf } from './curve.ts';
-import type { KernelRow } from './kernels.ts';
+import type { KernelTiming } from './kernels.ts';
+import { masks, type Mask } from './masks.ts';
 
 /** What one format makes of one kind of mask, over all cases measured at a sparsity. */
 export interface EfficiencyPoint {
@@ -8,6 +9,8 @@ export interface EfficiencyPoint {
   readonly efficiency: number;
   readonly speedup: number;
   readonly cases: number;
+  /** Of what the same kernels reach with every position stored, where that was measured. */
+  readonly ofIdentity?: number;
 }
 
 export interface EfficiencyCurve {
@@ -32,23 +35,27 @@ function groupBy<T>(list: readonly T[], key: (item: T) => string): Map<string, T
 /** Masks that drop blocks miss the sparsity asked for by a block or two: hundredths tell cases apart. */
 const hundredths = (sparsity: number): string => sparsity.toFixed(2);
 
-function pointOf(sparsity: string, rows: readonly KernelRow[]): EfficiencyPoint {
+function pointOf(sparsity: string, rows: readonly KernelTiming[]): EfficiencyPoint {
   const fastest = [...groupBy(rows, (row) => row.case).values()].map((list) => list.reduce((a, b) => (b.medianMs < a.medianMs ? b : a)));
+  const same = fastest.flatMap(({ ofIdentity }) => ofIdentity ?? []);
   return {
-    sparsity: Number(sparsity), cases: fastest.length,
+    sparsity: Number(sparsity), cases: fastest.length, ...(same.length && { ofIdentity: geometricMean(same) }),
     efficiency: geometricMean(fastest.map((row) => row.efficiency)),
     speedup: geometricMean(fastest.map((row) => row.efficiency / (1 - row.sparsity))),
   };
 }
 
+/** Masks of one family make one curve. */
+const familyOf = (mask: string): string => (masks as Readonly<Record<string, Mask>>)[mask]?.family ?? mask;
+
 /** Efficiency over sparsity for each mask and format, by the fastest kernel of each case. Rows whose weight has no nonzero say nothing. */
-export function efficiencyCurves(rows: readonly KernelRow[]): EfficiencyCurve[] {
+export function efficiencyCurves(rows: readonly KernelTiming[]): EfficiencyCurve[] {
   const sparse = rows.filter((row) => row.format !== 'dense' && row.sparsity < 1);
-  return [...groupBy(sparse, (row) => `${row.mask}|${row.format}`).values()].map((group) => {
+  return [...groupBy(sparse, (row) => `${familyOf(row.mask)}|${row.format}`).values()].map((group) => {
     const points = [...groupBy(group, (row) => hundredths(row.sparsity))].map(([sparsity, list]) => pointOf(sparsity, list))
       .sort((a, b) => a.sparsity - b.sparsity);
     const curve = points.map(({ sparsity, speedup }) => ({ sparsity, theoretical: 1 / (1 - sparsity), measured: speedup }));
-    return { mask: group[0].mask, format: group[0].format, points, breakEven: breakEvenOf(curve) };
+    return { mask: familyOf(group[0].mask), format: group[0].format, points, breakEven: breakEvenOf(curve) };
   });
 }
 

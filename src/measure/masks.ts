@@ -12,7 +12,11 @@ export interface Mask {
   readonly fixed?: number;
   /** Share of the kept weights that lie outside of the blocks: the largest of those the blocks dropped. */
   readonly strays?: number;
+  /** Whether `--quick` has it: on WebAssembly, on a GPU. */
   readonly quick?: true;
+  readonly gpuQuick?: true;
+  /** What it makes a curve with: masks of one kind whose sparsity is decided by which of them it is. */
+  readonly family?: string;
 }
 
 const square = (size: number): Mask => ({ how: { granularity: `block(${size},${size})` }, of: size, ofFilters: size });
@@ -21,24 +25,36 @@ const keepOf = (keep: number, of: number): Mask => ({ how: { scope: { keep, of }
 const vectorWise = (keep: number, of: number, rows: number): Mask =>
   ({ how: { granularity: `block_rows(${rows})`, scope: { keep, of } }, of, ofFilters: rows, fixed: 1 - keep / of });
 
+/** On a GPU a list of columns is shared by as many filters as a workgroup computes, and windows are long. */
+const vectors = (keep: number, rows: number, quick?: { gpuQuick: true }): Mask =>
+  ({ ...vectorWise(keep, 32, rows), family: `N:32v${rows}`, ...quick });
+
+const gpuQuick = { gpuQuick: true } as const;
+
 /** Masks by the shape of what they keep or drop together: single weights, rows × columns of the weight, N kept of M. */
 export const masks = {
-  'unstructured': { how: { granularity: 'weight' }, quick: true },
+  'unstructured': { how: { granularity: 'weight' }, quick: true, ...gpuQuick },
   '2x1': { how: { granularity: 'block_rows(2)' } },
-  '4x1': { how: { granularity: 'block_rows(4)' }, quick: true },
+  '4x1': { how: { granularity: 'block_rows(4)' }, quick: true, ...gpuQuick },
   '6x1': { how: { granularity: 'block_rows(6)' } },
   '8x1': { how: { granularity: 'block_rows(8)' } },
   '4x4': square(4),
   '8x8': square(8),
-  '16x16': square(16),
-  '32x32': square(32),
+  '16x16': { ...square(16), ...gpuQuick },
+  '32x32': { ...square(32), ...gpuQuick },
   '4x1+3%': { how: { granularity: 'block_rows(4)' }, strays: 0.03 },
   '1:4': keepOf(1, 4),
-  '2:4': { ...keepOf(2, 4), quick: true },
+  '2:4': { ...keepOf(2, 4), quick: true, ...gpuQuick },
   '1:8': keepOf(1, 8),
   '4:8': keepOf(4, 8),
   '1:4v4': vectorWise(1, 4, 4),
   '2:4v4': vectorWise(2, 4, 4),
+  '16:32v32': vectors(16, 32, gpuQuick),
+  '8:32v32': vectors(8, 32, gpuQuick),
+  '4:32v32': vectors(4, 32),
+  '16:32v64': vectors(16, 64),
+  '8:32v64': vectors(8, 64),
+  '4:32v64': vectors(4, 64),
 } satisfies Record<string, Mask>;
 
 export type MaskName = keyof typeof masks;

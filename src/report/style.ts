@@ -1,9 +1,9 @@
 const light = `--page: #f6f7f9; --card: #ffffff; --ink: #16202c; --soft: #5a6675; --line: #dfe4ea;
   --dense: #98a3b3; --sparse: #0b7f78; --promised: #c3cbd6; --loss: #d9822b; --gain: #4f9d4a; --accent: #0b7f78;
-  --f0: #0b7f78; --f1: #d9822b; --f2: #7356c9; --f3: #c2417c; --f4: #3f7fd0; --params: #0b6f8a; --work: #c96a12;`;
+  --f0: #0b7f78; --f1: #d9822b; --f2: #7356c9; --f3: #c2417c; --f4: #3f7fd0; --f5: #8a7a12; --f6: #2f5d3a; --f7: #7a4a32; --params: #0b6f8a; --work: #c96a12;`;
 const dark = `--page: #10151b; --card: #182029; --ink: #e8edf3; --soft: #9eabba; --line: #2c3743;
   --dense: #76839a; --sparse: #3cc4b5; --promised: #47566a; --loss: #e8a255; --gain: #7cc673; --accent: #57d3c5;
-  --f0: #3cc4b5; --f1: #e8a255; --f2: #a993f0; --f3: #ec7fb0; --f4: #76aef2; --params: #4fb8d6; --work: #f0a050;`;
+  --f0: #3cc4b5; --f1: #e8a255; --f2: #a993f0; --f3: #ec7fb0; --f4: #76aef2; --f5: #d6c75a; --f6: #8fc99a; --f7: #c99a80; --params: #4fb8d6; --work: #f0a050;`;
 
 /** Lines, bars and words of plots. */
 const marks = `
@@ -15,7 +15,9 @@ svg .value { font-variant-numeric: tabular-nums; fill: var(--soft); } svg .name 
 .dot { fill-opacity: .72; stroke: var(--card); stroke-width: 1; } .dense { fill: var(--dense); } .sparse { fill: var(--sparse); }
 .promised { fill: var(--promised); } .loss { fill: var(--loss); } .gain { fill: var(--gain); }
 .format0 { fill: var(--f0); } .format1 { fill: var(--f1); } .format2 { fill: var(--f2); } .format3 { fill: var(--f3); }
-.format4 { fill: var(--f4); }
+.format4 { fill: var(--f4); } .format5 { fill: var(--f5); } .format6 { fill: var(--f6); } .format7 { fill: var(--f7); }
+.line { fill-opacity: 0; stroke-width: 2.5; }
+${Array.from({ length: 8 }, (_, i) => `.line.format${i} { stroke: var(--f${i}); }`).join(' ')}
 .promisedline { fill: none; stroke: var(--dense); stroke-width: 2.5; stroke-dasharray: 7 4; }
 .measuredline { fill: none; stroke: var(--sparse); stroke-width: 2.5; }
 .measureddot { fill: var(--sparse); }
