@@ -1,8 +1,8 @@
-import type { Graph } from '../src/graph/graph.ts';
-import { layerGraph, type BenchLayer } from '../src/measure/cases.ts';
+import type { BenchLayer } from '../src/measure/cases.ts';
 import { fill } from '../src/measure/feeds.ts';
 import { timeTogether } from '../src/measure/time.ts';
 import { SparseSession } from '../src/runtime/session.ts';
+import { plainGraph } from './plain-layer.ts';
 import { rivals } from './race.ts';
 
 /** A layer on other engines and on ours, all called through a session with feeds: what an app sees of one layer. */
@@ -12,13 +12,6 @@ export interface PeerRow {
   readonly version: string;
   readonly medianMs: number;
   readonly gflops: number;
-}
-
-/** The layer as a model file would hold it: no fused activation. */
-function plainGraph(layer: BenchLayer): Graph {
-  const graph = layerGraph(layer), [{ op, attrs: { min: _, ...attrs }, ...node }] = graph.nodes;
-  const product = op === 'Linear' ? { ...node, op: 'Gemm', attrs: { transB: 1 } } : { ...node, op, attrs };
-  return { ...graph, nodes: [{ ...product, outputs: ['sum'] }, { name: 'relu', op: 'Relu', inputs: ['sum'], outputs: ['y'], attrs: {} }] };
 }
 
 /** One dense layer as a network of its own in every engine, in turns. */

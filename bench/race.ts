@@ -1,7 +1,5 @@
 import { BurinError } from '../src/expect.ts';
-import { specialize } from '../src/graph/evaluate.ts';
 import type { Graph } from '../src/graph/graph.ts';
-import { optimize } from '../src/graph/passes/index.ts';
 import { maxAbsErrorOf } from '../src/measure/agree.ts';
 import { fill, shapeOf } from '../src/measure/feeds.ts';
 import { timeTogether, type Summary } from '../src/measure/time.ts';
@@ -11,8 +9,9 @@ import { say } from './files.ts';
 import { ort } from './peers/ort.ts';
 import type { Feeds, Loaded, Peer } from './peers/peer.ts';
 import { tfjs } from './peers/tfjs.ts';
+import { fusedGraph } from './peers/tfjs-graph.ts';
 
-/** Another engine, and the graph it is given: TensorFlow.js fuses nothing by itself, so it gets what our own passes make of it. */
+/** Another engine, and the graph it is given. */
 interface Rival {
   readonly peer: Peer;
   readonly graphFor: (graph: Graph) => Graph;
@@ -21,10 +20,7 @@ interface Rival {
 export const rivals = {
   'tfjs-wasm': {
     peer: tfjs,
-    graphFor: (graph) => {
-      const fixed = specialize(graph, {});
-      return optimize(fixed.graph, fixed.types, { removeDead: false }).graph;
-    },
+    graphFor: fusedGraph,
   },
   'onnxruntime-web': { peer: ort, graphFor: (graph) => graph },
 } satisfies Record<string, Rival>;

@@ -1,236 +1,100 @@
-// Products and convolutions on WebGPU, in Node through the package webgpu: every shader that can run a case, held against the
-// f64 sums before it is timed, then against the best dense shader and against itself with every position stored (identity),
-// which isolates what the zeros cost. Ratios mean something on any adapter, GFLOP/s only on a real one.
-// --shape name takes one shape, --json prints the rows. The driver is the system's; for a software one see test/browser.
+// Products and convolutions on WebGPU: every shader that can run a shape, what zeros are worth to it, and, in a page of headless
+// Chromium (--browser), dense layers and whole networks in turns with ONNX Runtime Web and TensorFlow.js on the same adapter.
+// Ratios mean something on any adapter, GFLOP/s only on a real one. In Node through the package webgpu and the system's driver;
+// --software takes the driver that comes along with Chromium. BURIN_GPU=system gives a page the system's driver.
+// --write puts rows into bench/results/webgpu.json beside those of other adapters; --part shaders,layers,networks, --shape, --way,
+// --shader and --case take a part; --large or --small shapes instead of those that the adapter's speed suggests; --samples N.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { storage, USAGE, write } from '../src/backends/webgpu/buffers.ts';
-import { candidates } from '../src/backends/webgpu/candidates.ts';
-import { guardOf, type Guard } from '../src/backends/webgpu/guard.ts';
-import { productDispatch } from '../src/backends/webgpu/layers.ts';
-import { pipelinesOf } from '../src/backends/webgpu/pipelines.ts';
-import { convProblem, productProblem, tapsOf, type Problem } from '../src/backends/webgpu/problem.ts';
-import { programOf, type Program } from '../src/backends/webgpu/program.ts';
-import { hold, release, type Held } from '../src/backends/webgpu/weight.ts';
-import { pack, type Block } from '../src/formats/index.ts';
-import type { ConvWindow } from '../src/graph/ops/window.ts';
-import { randomFrom } from '../src/random.ts';
-import { print, say } from './files.ts';
+import { number } from '../src/measure/words.ts';
+import { hasChromium } from '../test/browser/chromium.ts';
+import { linesJson, print, put, root, say } from './files.ts';
+import { raceLayers, raceNetworks, shapes, type Scale, type Shape } from './webgpu-cases.ts';
+import { openGpuPage } from './webgpu-browser.ts';
+import { fastest, mergedResults, type RaceRow, type Setting, type ShaderRow, type WebgpuResults } from './webgpu-rows.ts';
+import { openBench, scaleOf, settingOf, shaderRows, type Wish } from './webgpu-shaders.ts';
 
-/** One shader on one case. */
-export interface WebgpuRow {
-  readonly case: string;
-  readonly shader: string;
-  readonly density: number;
-  readonly ms: number;
-  /** Useful work, 2 · kept weights · columns. */
-  readonly gflops: number;
-  readonly maxError: number;
-  /** GFLOP/s over those of the same shader with every position stored; over those of the best dense shader. */
-  readonly ofIdentity?: number;
-  readonly ofDense?: number;
-}
+const file = 'bench/results/webgpu.json';
+const parts = ['shaders', 'layers', 'networks'] as const;
 
-interface Shape { readonly name: string; readonly m: number; readonly k: number; readonly n: number; readonly window?: ConvWindow }
-interface Way {
-  readonly name: string;
-  readonly format: string;
-  readonly block?: Block;
-  readonly lanes: number;
-  readonly densities: readonly number[];
-}
+const { values: options } = parseArgs({
+  options: {
+    browser: { type: 'boolean' }, write: { type: 'boolean' }, software: { type: 'boolean' }, large: { type: 'boolean' },
+    small: { type: 'boolean' }, part: { type: 'string' }, shape: { type: 'string' }, way: { type: 'string' }, shader: { type: 'string' },
+    case: { type: 'string' }, samples: { type: 'string' },
+  },
+});
+const wish: Wish = { shape: options.shape, way: options.way, shader: options.shader }, samples = Number(options.samples ?? 9);
+const wants = (part: (typeof parts)[number]): boolean => (options.part ?? parts.join()).split(',').includes(part);
+const told: Scale | undefined = options.large ? 'large' : options.small ? 'small' : undefined;
+const wanted = (name: string): boolean => name.includes(options.case ?? '');
 
-const conv = (name: string, channels: number, size: number, kernel: number): Shape => {
-  const pad = (kernel - 1) / 2;
-  const window: ConvWindow = {
-    batch: 1, inputs: channels, filters: channels, group: 1, kernel: [kernel, kernel], strides: [1, 1], dilations: [1, 1],
-    pads: [pad, pad, pad, pad], in: [size, size], out: [size, size],
-  };
-  return { name, m: channels, k: channels * kernel * kernel, n: size * size, window };
-};
-
-const shapes: readonly Shape[] = [
-  { name: 'small 64x1024x128', m: 64, k: 1024, n: 128 }, conv('small conv 3x3 32 at 16', 32, 16, 3),
-  { name: '256x256x3136', m: 256, k: 256, n: 3136 }, { name: '1024x1024x1024', m: 1024, k: 1024, n: 1024 },
-  { name: '4096x4096x4096', m: 4096, k: 4096, n: 4096 }, { name: '1000x2048x1', m: 1000, k: 2048, n: 1 },
-  conv('conv 3x3 64 at 56', 64, 56, 3), conv('conv 3x3 256 at 14', 256, 14, 3), conv('conv 3x3 512 at 7', 512, 7, 3),
-];
-
-const sparse = [0.5, 0.25, 0.125];
-/** How weights are stored; a block is kept or dropped whole, a window of 32 columns keeps as many columns in all rows. */
-const ways: readonly Way[] = [
-  { name: 'dense', format: 'dense', lanes: 4, densities: [1] }, { name: 'dense of 8', format: 'dense', lanes: 8, densities: [1] },
-  { name: 'csr', format: 'csr', lanes: 1, densities: [1, ...sparse] },
-  { name: 'bsr 4x1', format: 'bsr', block: { rows: 4, cols: 1 }, lanes: 4, densities: [1, ...sparse] },
-  { name: 'bsr 16x16', format: 'bsr', block: { rows: 16, cols: 16 }, lanes: 4, densities: [1, ...sparse] },
-  { name: 'bsr 32x32', format: 'bsr', block: { rows: 32, cols: 32 }, lanes: 4, densities: [1, ...sparse] },
-  { name: 'vectors of 32, n:32', format: 'bsr', block: { rows: 32, cols: 1 }, lanes: 4, densities: [1, ...sparse] },
-  { name: 'vectors of 64, n:32', format: 'bsr', block: { rows: 64, cols: 1 }, lanes: 4, densities: [1, ...sparse] },
-  { name: 'nm n:4', format: 'nm', block: { rows: 1, cols: 1, keep: 4, of: 4 }, lanes: 1, densities: [1, 0.5, 0.25] },
-];
-
-/** Weights of which every row of blocks keeps the same share, so that work is what the density says. */
-function weights({ m, k }: Shape, { block = { rows: 1, cols: 1 } }: Way, density: number): Float32Array {
-  const random = randomFrom(m + k, 'bench'), values = random.normals(new Float32Array(m * k), 1 / Math.sqrt(k));
-  const window = block.of ?? 32 * block.cols, per = window / block.cols, keep = Math.round(per * density);
-  for (let row = 0; row < m; row += block.rows) {
-    for (let first = 0; first < k; first += window) {
-      const order = Array.from({ length: per }, (_, i) => ({ i, at: random.next() })).sort((a, b) => a.at - b.at);
-      for (const { i } of order.slice(keep)) {
-        for (let r = row; r < Math.min(row + block.rows, m); r++) {
-          for (let c = first + i * block.cols, end = Math.min(c + block.cols, k); c < end; c++) values[r * k + c] = 0;
-        }
-      }
-    }
-  }
-  return values;
-}
-
-/** f64 sums of some elements of C, spread over all of it. */
-function samples({ m, k, n, window: w }: Shape, a: Float32Array, x: Float32Array): { at: number; sum: number }[] {
-  const count = 64;
-  return Array.from({ length: count }, (_, i) => {
-    const at = Math.floor((i * (m * n - 1)) / (count - 1)), row = Math.floor(at / n), col = at % n;
-    let sum = 0;
-    for (let j = 0; j < k; j++) {
-      if (!w) { sum += a[row * k + j] * x[j * n + col]; continue; }
-      const tap = Math.floor(j / w.inputs), y = Math.floor(col / w.out[1]) + Math.floor(tap / w.kernel[1]) - w.pads[0];
-      const left = (col % w.out[1]) + (tap % w.kernel[1]) - w.pads[1];
-      if (y >= 0 && y < w.in[0] && left >= 0 && left < w.in[1]) sum += a[row * k + j] * x[((j % w.inputs) * w.in[0] + y) * w.in[1] + left];
-    }
-    return { at, sum };
-  });
-}
-
-interface Bench { readonly guard: Guard; readonly pipeline: ReturnType<typeof pipelinesOf>; readonly timed: boolean }
-
-async function download(device: GPUDevice, from: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
-  const to = device.createBuffer({ size: bytes, usage: USAGE.mapRead | USAGE.copyDst }), encoder = device.createCommandEncoder();
-  encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
-  device.queue.submit([encoder.finish()]);
-  await to.mapAsync(1);
-  const data = to.getMappedRange().slice(0);
-  to.destroy();
-  return data;
-}
-
-function submit(device: GPUDevice, program: Program, count: number, queries?: GPUQuerySet, into?: GPUBuffer): void {
-  const encoder = device.createCommandEncoder();
-  const timestampWrites = queries && { querySet: queries, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
-  const pass = encoder.beginComputePass({ timestampWrites });
-  for (let i = 0; i < count; i++) program.encode(pass);
-  pass.end();
-  if (queries && into) encoder.resolveQuerySet(queries, 0, 2, into, 0);
-  device.queue.submit([encoder.finish()]);
-}
-
-/** Milliseconds of `count` runs: by timestamps, or between two fences where the adapter has none. */
-async function sample({ guard: { device }, timed }: Bench, program: Program, count: number): Promise<number> {
-  if (!timed) {
-    await device.queue.onSubmittedWorkDone();
-    const start = performance.now();
-    submit(device, program, count);
-    await device.queue.onSubmittedWorkDone();
-    return performance.now() - start;
-  }
-  const queries = device.createQuerySet({ type: 'timestamp', count: 2 });
-  const into = device.createBuffer({ size: 16, usage: 0x200 | USAGE.copySrc });
-  submit(device, program, count, queries, into);
-  const [from, to] = new BigInt64Array(await download(device, into, 16));
-  queries.destroy();
-  into.destroy();
-  return Number(to - from) / 1e6;
-}
-
-/** A shader on a case, ready to be timed. */
-interface Job {
-  readonly row: Omit<WebgpuRow, 'ms' | 'gflops' | 'ofIdentity' | 'ofDense'>;
-  /** 2 · kept weights · columns. */
-  readonly flops: number;
-  readonly program: Program;
-  /** Runs of a sample: about 20 ms. */
-  readonly count: number;
-}
-
-interface Prepared { readonly jobs: readonly Job[]; readonly buffers: readonly GPUBuffer[] }
-
-/** Every shader of a case that gives the right sums. */
-async function prepare(bench: Bench, shape: Shape, way: Way, density: number, only: RegExp): Promise<Prepared> {
-  const { guard, pipeline } = bench, { device } = guard, { m, k, n, window } = shape, name = `${shape.name}, ${way.name}`;
-  const values = weights(shape, way, density), x = randomFrom(n, 'x').normals(new Float32Array(window ? (k / 9) * n : k * n), 1);
-  const block = way.block?.of ? { ...way.block, keep: Math.round(way.block.of * density) } : way.block;
-  const packed = pack(way.format, { rows: m, cols: k, values }, { lanes: way.lanes, unit: 1, kBlock: 65535 }, block);
-  const held: Held = await hold(guard, packed, { taps: window && tapsOf(window) }, name);
-  const problem: Problem = window ? convProblem(window) : productProblem(held, n), wanted = samples(shape, values, x);
-  const [b, c] = [x.byteLength, m * n * 4].map((bytes, i) => storage(device, `${name} ${i}`, bytes, USAGE.copySrc)), jobs: Job[] = [];
-  write(device, b, x);
-  for (const shader of candidates(held, problem).filter((one) => only.test(one))) {
-    const dispatch = productDispatch(device, held, problem, { b: { buffer: b }, c: { buffer: c }, shader });
-    const program = await programOf(guard, pipeline, [dispatch]);
-    submit(device, program, 1);
-    const got = new Float32Array(await download(device, c, m * n * 4));
-    const maxError = Math.max(...wanted.map(({ at, sum }) => Math.abs(got[at] - sum) / (1 + Math.abs(sum))));
-    if (!(maxError < 1e-4)) throw new Error(`${name} by ${shader}: error ${maxError}`);
-    const once = await sample(bench, program, 1), count = Math.max(1, Math.min(1000, Math.round(20 / Math.max(once, 1e-3))));
-    jobs.push({ row: { case: name, shader, density, maxError }, flops: 2 * m * k * density * n, program, count });
-  }
-  return { jobs, buffers: [...held.buffers, b, c] };
-}
-
-/** Rounds over all jobs of a shape, so that a slow moment of the machine meets all alike; the fastest sample counts. */
-const ROUNDS = 9;
-
-async function runShape(bench: Bench, shape: Shape, chosen: readonly Way[], only: RegExp): Promise<WebgpuRow[]> {
-  const all: Prepared[] = [];
-  for (const way of chosen) for (const density of way.densities) all.push(await prepare(bench, shape, way, density, only));
-  const jobs = all.flatMap((one) => one.jobs), best = jobs.map(() => Infinity);
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [i, { program, count }] of jobs.entries()) best[i] = Math.min(best[i], (await sample(bench, program, count)) / count);
-  }
-  for (const { program } of jobs) program.dispose();
-  release(all.flatMap(({ buffers }) => buffers));
-  return compared(jobs.map(({ row, flops }, i) => ({ ...row, ms: best[i], gflops: flops / best[i] / 1e6 })));
-}
-
-/** With each row's shares of the identity run and of the best dense shader. */
-function compared(rows: readonly WebgpuRow[]): WebgpuRow[] {
-  const dense = Math.max(0, ...rows.filter(({ shader }) => shader.includes('_dense_')).map(({ gflops }) => gflops));
-  return rows.map((row) => {
-    const full = rows.find((one) => one.case === row.case && one.shader === row.shader && one.density === 1);
-    return { ...row, ...(full && { ofIdentity: row.gflops / full.gflops }), ...(dense && { ofDense: row.gflops / dense }) };
-  });
-}
-
-function lineOf({ case: name, shader, density, ms, gflops, ofIdentity, ofDense, maxError }: WebgpuRow): string {
+function lineOf({ case: name, way, shader, density, ms, gflops, ofIdentity, ofDense, maxError }: ShaderRow): string {
   const share = (x: number | undefined): string => (x === undefined ? '   -' : x.toFixed(2));
-  return `${name.padEnd(40)} ${shader.padEnd(34)} ${density.toFixed(3)} ${ms.toFixed(3).padStart(9)} ms `
+  return `${`${name}, ${way}`.padEnd(40)} ${shader.padEnd(34)} ${density.toFixed(3)} ${ms.toFixed(3).padStart(9)} ms `
     + `${gflops.toFixed(2).padStart(8)} GFLOP/s identity ${share(ofIdentity)} dense ${share(ofDense)} error ${maxError.toExponential(0)}`;
 }
 
-/** WebGPU in Node: what `create` returns must live as long as the process. */
-async function adapterOf(): Promise<GPUAdapter> {
-  const { create, globals } = await import('webgpu');
-  Object.assign(globalThis, globals);
-  const gpu = create([]);
-  Object.assign(globalThis, { burinGpu: gpu });
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new Error('no WebGPU adapter: needs a Vulkan driver');
-  return adapter;
+function raceLine(rows: readonly RaceRow[]): string {
+  const [ours] = rows, line = ({ engine, medianMs, minMs }: RaceRow): string =>
+    `${engine} ${number(medianMs)} ms (min ${number(minMs)}, ${(medianMs / ours.medianMs).toFixed(2)} of ours)`;
+  return `${ours.case.padEnd(30)} ${ours.gflops.toFixed(2)} GFLOP/s ${rows.map(line).join('; ')} ${ours.shader ?? ''}`;
 }
 
-const { values: options } = parseArgs({
-  options: { shape: { type: 'string' }, way: { type: 'string' }, shader: { type: 'string' }, json: { type: 'boolean' } },
-});
-const adapter = await adapterOf(), timed = adapter.features.has('timestamp-query');
-const device = await adapter.requestDevice({ requiredFeatures: timed ? ['timestamp-query'] : [] });
-const guard = guardOf(device), bench: Bench = { guard, pipeline: pipelinesOf(guard), timed };
-say(`${adapter.info.vendor} ${adapter.info.architecture} ${adapter.info.description}, ${timed ? 'timestamp queries' : 'fences'}`);
-const rows: WebgpuRow[] = [];
-for (const shape of shapes.filter(({ name }) => name.includes(options.shape ?? 'small'))) {
-  const chosen = ways.filter(({ name, format }) => format === 'dense' || new RegExp(options.way ?? '').test(name));
-  const found = await runShape(bench, shape, chosen, new RegExp(options.shader ?? ''));
-  for (const row of found) print(lineOf(row));
-  rows.push(...found);
+/** One shape after the other: each row is printed and, with --write, on the disk before the next shape begins. */
+async function collect(setting: Setting, work: AsyncIterable<Partial<WebgpuResults>>): Promise<void> {
+  say(`${setting.runtime}, ${setting.adapter}, ${setting.clock}`);
+  for await (const { shaders = [], race = [] } of work) {
+    for (const row of shaders) print(lineOf(row));
+    if (race.length) print(raceLine(race));
+    if (!options.write) continue;
+    const path = join(root, file), old = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) as WebgpuResults : undefined;
+    put(file, linesJson({ ...mergedResults(old, { settings: [setting], shaders: fastest(shaders), race }) }));
+  }
+  if (options.write) say(`written: ${file}`);
 }
-if (options.json) print(JSON.stringify(rows, null, 1));
-device.destroy();
-process.exit(0);
+
+const shapesOf = (scale: Scale): readonly Shape[] => shapes[scale].filter(({ name }) => name.includes(options.shape ?? ''));
+
+/** The software adapter's driver is found through the environment: its module starts this process again with it. */
+async function takeSoftware(): Promise<void> {
+  process.env.BURIN_GPU = 'swiftshader';
+  process.argv.splice(2, 0, 'webgpu');
+  await import('../test/webgpu/adapter.ts');
+}
+
+async function inNode(): Promise<void> {
+  if (options.software) await takeSoftware();
+  const bench = await openBench('Node'), scale = told ?? await scaleOf(bench);
+  await collect(settingOf(bench, `node ${process.versions.node}`), async function* () {
+    for (const shape of shapesOf(scale)) yield { shaders: await shaderRows(bench, shape, wish) };
+  }());
+  bench.guard.device.destroy();
+  // The package keeps the process alive.
+  process.exit(0);
+}
+
+async function inBrowser(): Promise<void> {
+  if (!hasChromium('WebGPU in a browser')) return;
+  const { runtime, wasm, ask, close } = await openGpuPage(say);
+  try {
+    const setting = await ask('open', runtime, wasm), scale = told ?? await ask('scale');
+    await collect(setting, async function* () {
+      if (wants('layers')) {
+        for (const { network, layer } of raceLayers[scale]) {
+          const name = `${network}.${layer}`;
+          if (wanted(name)) yield { race: await ask('layer', scale, name, samples) };
+        }
+      }
+      if (wants('networks')) {
+        for (const { name } of raceNetworks[scale]) if (wanted(name)) yield { race: await ask('network', scale, name, samples) };
+      }
+      if (wants('shaders')) for (const { name } of shapesOf(scale)) yield { shaders: await ask('shaders', scale, name, wish) };
+    }());
+  } finally {
+    await close();
+  }
+}
+
+await (options.browser ? inBrowser() : inNode());
