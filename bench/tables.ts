@@ -17,6 +17,8 @@ import {
 import type { MnistResults } from './mnist/index.ts';
 import type { TargetResults } from './target-rows.ts';
 import type { ThreadsResults } from './threads.ts';
+import type { WebgpuResults } from './webgpu-rows.ts';
+import { webgpuPeersTable, webgpuTable } from './webgpu-tables.ts';
 import type { WindowResults } from './windows.ts';
 
 function results<T>(name: string): T {
@@ -37,6 +39,8 @@ const tables = {
   windows: () => windowsTable(results<WindowResults>('windows')),
   mnist: () => mnistTable(results<MnistResults>('mnist')),
   threads: () => threadsTable(results<ThreadsResults>('threads')),
+  webgpu: () => webgpuTable(results<WebgpuResults>('webgpu')),
+  'webgpu-peers': () => webgpuPeersTable(results<WebgpuResults>('webgpu')),
   budget: () => budgetTable(results<BudgetResults>('budget')),
 };
 

@@ -76,8 +76,7 @@ export function compared(rows: readonly ShaderRow[]): ShaderRow[] {
   const dense = Math.max(0, ...rows.filter(({ shader }) => shader.includes('_dense_')).map(({ gflops }) => gflops));
   return rows.map((row) => {
     const full = rows.find(({ way, shader, density }) => way === row.way && shader === row.shader && density === 1);
-    const sparse = row.density < 1 && full;
-    return { ...row, ...(sparse && { ofIdentity: row.gflops / full.gflops }), ...(dense > 0 && { ofDense: row.gflops / dense }) };
+    return { ...row, ...(full && row.density < 1 && { ofIdentity: row.gflops / full.gflops }), ...(dense > 0 && { ofDense: row.gflops / dense }) };
   });
 }
 
@@ -96,23 +95,27 @@ export interface PatternGain {
   readonly way: string;
   readonly density: number;
   readonly cases: number;
+  /** Of useful work. */
+  readonly gflops: number;
   /** Against the best dense shader. */
   readonly theoretical: number;
   readonly measured: number;
   readonly efficiency: number;
-  readonly ofIdentity: number;
+  /** Of the same shader with every position stored; null where it cannot store every one. */
+  readonly ofIdentity: number | null;
 }
 
 /** Of the rows of one place. */
 export function gainsOf(rows: readonly ShaderRow[]): PatternGain[] {
-  const sparse = fastest(rows).filter(({ density, ofDense, ofIdentity }) => density < 1 && ofDense && ofIdentity);
+  const sparse = fastest(rows).filter(({ density, ofDense }) => density < 1 && ofDense);
   const groups = new Set(sparse.map(({ way, density }) => `${way}|${density}`));
   return [...groups].map((group) => {
     const own = sparse.filter((row) => `${row.way}|${row.density}` === group), [{ way, density }] = own;
+    const shares = own.flatMap(({ ofIdentity }) => ofIdentity ?? []);
     const efficiency = geometricMean(own.map(({ ofDense }) => ofDense!));
     return {
-      way, density, cases: own.length, theoretical: 1 / density, measured: efficiency / density, efficiency,
-      ofIdentity: geometricMean(own.map(({ ofIdentity }) => ofIdentity!)),
+      way, density, cases: own.length, gflops: geometricMean(own.map(({ gflops }) => gflops)), theoretical: 1 / density, measured: efficiency / density, efficiency,
+      ofIdentity: shares.length ? geometricMean(shares) : null,
     };
   });
 }

@@ -122,20 +122,38 @@ async function prepare(bench: Bench, shape: Shape, { way, density, only }: { way
 }
 
 /** Rounds over all jobs of a shape, so that a slow moment of the machine meets all alike; the fastest sample counts. */
-const ROUNDS = 9;
+const ROUNDS = { all: 2, contenders: 10 };
+/** A shader this many times slower than the fastest of its way and density is out of the race after the first rounds. */
+const HOPELESS = 2;
+
+async function timeRounds(bench: Bench, jobs: readonly Job[], best: Map<Job, number>, rounds: number): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    for (const job of jobs) {
+      const ms = (await sample(bench, job.program, job.count)) / job.count;
+      best.set(job, Math.min(best.get(job) ?? Infinity, ms));
+    }
+  }
+}
+
+/** Jobs that may still be the fastest of their way and density, and their shaders with every position stored. */
+function contenders(jobs: readonly Job[], best: ReadonlyMap<Job, number>): Job[] {
+  const rivals = ({ row }: Job): Job[] => jobs.filter((other) => other.row.way === row.way && other.row.density === row.density);
+  const left = jobs.filter((job) => best.get(job)! <= HOPELESS * Math.min(...rivals(job).map((other) => best.get(other)!)));
+  const names = new Set(left.map(({ row }) => `${row.way} ${row.shader}`));
+  return jobs.filter((job) => left.includes(job) || (job.row.density === 1 && names.has(`${job.row.way} ${job.row.shader}`)));
+}
 
 /** Every shader that can run a shape, by way of storing its weights. Dense ones are always there: others are held against them. */
 export async function shaderRows(bench: Bench, shape: Shape, { way = '', shader = '' }: Wish = {}): Promise<ShaderRow[]> {
-  const all: Prepared[] = [], only = new RegExp(shader);
+  const all: Prepared[] = [], only = new RegExp(shader), best = new Map<Job, number>();
   const chosen = ways.filter(({ name, format }) => format === 'dense' || new RegExp(way).test(name));
   for (const one of chosen) for (const density of one.densities) all.push(await prepare(bench, shape, { way: one, density, only }));
-  const jobs = all.flatMap((one) => one.jobs), best = jobs.map(() => Infinity);
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [i, { program, count }] of jobs.entries()) best[i] = Math.min(best[i], (await sample(bench, program, count)) / count);
-  }
+  const jobs = all.flatMap((one) => one.jobs);
+  await timeRounds(bench, jobs, best, ROUNDS.all);
+  await timeRounds(bench, contenders(jobs, best), best, ROUNDS.contenders);
   for (const { program } of jobs) program.dispose();
   release(all.flatMap(({ buffers }) => buffers));
-  return compared(jobs.map(({ row, flops }, i) => ({ ...row, ms: best[i], gflops: flops / best[i] / 1e6 })));
+  return compared(jobs.map((job) => ({ ...job.row, ms: best.get(job)!, gflops: job.flops / best.get(job)! / 1e6 })));
 }
 
 /** A software adapter does a few GFLOP/s, on a large machine some dozens; the weakest of others hundreds. */

@@ -9,11 +9,16 @@ import { root } from '../root.ts';
 
 const unbrotli = promisify(brotliDecompress);
 
-/** Headless, no calls home, and WebGPU on the software adapter that comes along. */
+/** Headless, no calls home, WebGPU whose adapter tells its name and whose clock is exact. */
 const args = [
-  '--no-sandbox', '--headless=new', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader',
+  '--no-sandbox', '--headless=new', '--enable-unsafe-webgpu', '--enable-webgpu-developer-features',
   '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run',
 ];
+/** The software adapter that comes along, or with BURIN_GPU=system the one of the machine's driver. */
+const adapters = {
+  software: ['--use-webgpu-adapter=swiftshader'],
+  system: ['--enable-features=Vulkan', '--use-angle=vulkan', '--disable-vulkan-surface', '--ignore-gpu-blocklist'],
+};
 
 /** Whether the bundled Chromium can run here; says loudly when not. */
 export function hasChromium(name: string): boolean {
@@ -32,7 +37,8 @@ export async function launchChromium(): Promise<Browser> {
     ...(process.env as Record<string, string>), LD_LIBRARY_PATH: libraries,
     FONTCONFIG_PATH: home, FONTCONFIG_FILE: join(home, 'fonts.conf'), XDG_CACHE_HOME: home,
   };
-  return chromium.launch({ executablePath: join(home, 'chromium'), args, env });
+  const adapter = adapters[process.env.BURIN_GPU === 'system' ? 'system' : 'software'];
+  return chromium.launch({ executablePath: join(home, 'chromium'), args: [...args, ...adapter], env });
 }
 
 /** The folder with Chromium, its libraries and fonts; unpacked once (some seconds), then reused. */
