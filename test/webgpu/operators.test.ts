@@ -121,6 +121,7 @@ const cases: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
     'one by one': { args: [x(3, 70, 20), y(3, 20, 68)], kernel: PRODUCT },
     'one matrix for all': { args: [x(2, 3, 9, 8), y(8, 70)], kernel: PRODUCT },
     'all by one on the left': { args: [x(9, 33), y(4, 33, 70)], kernel: PRODUCT },
+    'small ones': { args: [x(3, 20, 30), y(3, 30, 20)], kernel: /multiply/ },
     'some for some': { args: [x(2, 1, 5, 6), y(1, 3, 6, 7)], kernel: /multiply/ },
   },
   Gemm: {

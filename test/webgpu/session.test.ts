@@ -272,6 +272,26 @@ if (here) {
     again.release();
   });
 
+  test('what positions of a format cost is learnt from layers that are timed, and decides where nothing is timed', async () => {
+    const weight = filled([64, 64, 1, 1], 1), { data } = weight;
+    data.forEach((_, i) => { if ((i * 31) % 10 > 0) data[i] = 0; });
+    const { graph } = oneNode('Conv', {}, [filled([1, 64, 8, 8], 2), { constant: weight }]), tuning: Record<string, number> = {};
+    const decide = async (tune: 'measure' | 'predict', table: Record<string, number>) => {
+      const session = await SparseSession.create(graph, on(common, { tune, tuning: table, formats: ['dense', 'csr'] }));
+      const [{ format, decided }] = await session.prepare();
+      Object.assign(tuning, session.tuning());
+      session.release();
+      return [format, decided];
+    };
+    assert.equal(await decide('predict', {}), ['csr', 'predicted']);
+    assert.is((await decide('measure', {}))[1], 'timed');
+    const known = Object.keys(tuning).filter((key) => /position of csr .*columns$/.test(key));
+    assert.is(known.length, 1, Object.keys(tuning).join('\n'));
+    assert.ok(tuning[known[0]] > 0 && tuning[`${known[0]}|layers`] === 1);
+    assert.equal(await decide('predict', { [known[0]]: 1000 }), ['dense', 'predicted']);
+    assert.equal(await decide('predict', { [known[0]]: 0.1 }), ['csr', 'predicted']);
+  });
+
   test('auto measures WebAssembly against WebGPU and says what it took', async () => {
     const session = await SparseSession.create(network(), { executionProviders: ['auto'], tune: 'predict' }), feeds = image(4, 4);
     assert.is(session.environment().choice, undefined);

@@ -21,7 +21,7 @@ const LOW_BLOCK: Block = { rows: 4, cols: 1 };
 /** A format is only tried where at least this share of what it stores is nonzero. */
 const LEAST_FILL = 0.65;
 
-/** What a stored position costs beside one of a dense weight, as long as nobody has timed it: its index, and sums of fewer rows. */
+/** What a stored position is thought to cost beside one of a dense weight, until that was timed: its index, and sums of fewer rows. */
 function penalty(format: string, { rows, cols }: Block): number {
   if (format === 'dense') return 1;
   if (format === 'nm') return 1.3;
@@ -39,8 +39,8 @@ function lanesFor(matrix: Matrix, format: string, block: Block, columns: number)
   return laneCounts.find((lanes) => lanes >= rows) ?? most;
 }
 
-/** A way to store a weight, with what it is thought to cost and the bytes of the values that must be bound together. */
-export interface Storable extends Storage { readonly cost: number; readonly bytes: number }
+/** A way to store a weight: the share of it that is stored, what that is thought to cost, bytes of values that must be bound together. */
+export interface Storable extends Storage { readonly share: number; readonly cost: number; readonly bytes: number }
 
 /** Ways to store a weight, in parts of at most `mostBytes`, best guess first; dense where nothing that is allowed fits the weight. */
 export function storagesOf({ matrix, columns, groups }: Weighted, mostBytes: number, allowed?: readonly string[]): Storable[] {
@@ -52,7 +52,7 @@ export function storagesOf({ matrix, columns, groups }: Weighted, mostBytes: num
     const storage = { format, block, lanes: lanesFor(whole, format, block, columns) };
     const together = groups > 1 ? 1 : Math.min(1, rowStep(storage) / whole.rows);
     const share = storedShare(whole, format, block);
-    return { ...storage, cost: share * penalty(format, block), bytes: bytesOf(whole, storage.lanes, share) * together };
+    return { ...storage, share, cost: share * penalty(format, block), bytes: bytesOf(whole, storage.lanes, share) * together };
   });
   const fitting = all.filter(({ format }) => !allowed || allowed.includes(format));
   return (fitting.length ? fitting : all.filter(({ format }) => format === 'dense'))
@@ -93,7 +93,7 @@ interface Entry { readonly storage: Storable; readonly ways: Ways; readonly shad
 /** The fastest way to store and run a weight on this device, by timing where it may be timed. */
 export async function chooseWay(choosing: Choosing): Promise<ChosenWay> {
   const { tune, leftMs, storages } = choosing, decided = tune === 'predict' ? 'predicted' : leftMs <= 0 ? 'out of time' : 'timed';
-  const tried = decided === 'timed' ? promising(storages) : storages.slice(0, 1), held: Ways[] = [];
+  const tried = decided === 'timed' ? promising(storages) : [likeliest(choosing)], held: Ways[] = [];
   try {
     const entries: Entry[] = [];
     for (const storage of tried) {
@@ -109,6 +109,32 @@ export async function chooseWay(choosing: Choosing): Promise<ChosenWay> {
   } catch (error) {
     for (const ways of held) ways.dispose();
     throw error;
+  }
+}
+
+/** Where what a position costs on this device is kept: single columns are another thing than many. */
+function costKey({ gpu, weight }: Choosing, { format, block, lanes }: Storage): string {
+  return `webgpu ${gpu.adapter}|position of ${format} ${blockName(block)} ${lanes}|${weight.columns === 1 ? 'one column' : 'columns'}`;
+}
+
+/** The storage that promises to be cheapest: as positions of its kind were in layers that were timed, else as they are thought to be. */
+function likeliest(choosing: Choosing): Storable {
+  const costOf = (storage: Storable): number => {
+    const known = choosing.memory.get(costKey(choosing, storage));
+    return known === undefined || storage.format === 'dense' ? storage.cost : storage.share * known;
+  };
+  return choosing.storages.reduce((best, storage) => (costOf(storage) < costOf(best) ? storage : best));
+}
+
+/** Notes what positions cost beside those of the dense weight: the geometric mean over the layers that were timed. */
+function learn(choosing: Choosing, entries: readonly Entry[]): void {
+  const { memory } = choosing, dense = Math.min(...entries.filter(isDense).map(({ ms }) => ms));
+  for (const storage of new Set(entries.map((entry) => entry.storage))) {
+    const ms = Math.min(...entries.filter((entry) => entry.storage === storage).map((entry) => entry.ms));
+    if (storage.format === 'dense' || !(dense > 0 && dense < Infinity && ms > 0 && ms < Infinity && storage.share > 0)) continue;
+    const key = costKey(choosing, storage), count = memory.get(`${key}|layers`) ?? 0, before = Math.log(memory.get(key) ?? 1);
+    memory.set(key, Math.exp((before * count + Math.log(ms / dense / storage.share)) / (count + 1)));
+    memory.set(`${key}|layers`, count + 1);
   }
 }
 
@@ -180,6 +206,7 @@ async function time(choosing: Choosing, entries: readonly Entry[]): Promise<void
       for (const [i, entry] of entries.entries()) entry.ms = Math.min(entry.ms, await sample(i, runs));
     }
     for (const entry of entries) memory.set(keyOf(choosing, entry), entry.ms);
+    learn(choosing, entries);
   } finally {
     for (const program of programs) program.dispose();
   }
