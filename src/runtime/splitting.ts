@@ -79,7 +79,7 @@ function costsOf(whole: Whole, nodeMs: readonly number[], values: readonly Passa
 async function tryOut(wholes: readonly Whole[], { ms, stretches }: Placement, splitting: Splitting): Promise<Split> {
   const { input, options, feeds, clock, leftMs } = splitting, { nodes } = input.graph, promised = `promised ${ms.toFixed(2)} ms`;
   const placement = new Map(stretches.flatMap(({ device, from, to }) => nodes.slice(from, to).map(({ name }) => [name, device] as const)));
-  const engine = placedEngine(wholes.map((whole) => whole.engine), placement);
+  const engine = placedEngine(wholes.map((whole) => whole.engine), placement), before = wholes.map(({ times }) => times);
   let plan: EnginePlan | undefined;
   try {
     plan = await engine.compile(input, { ...options, tuneBudgetMs: Math.max(0, leftMs()) });
@@ -92,6 +92,7 @@ async function tryOut(wholes: readonly Whole[], { ms, stretches }: Placement, sp
     return { why: `a split by layers ${promised} and took ${bestOf(rival).toFixed(2)} ms` };
   } catch (error) {
     plan?.dispose();
+    wholes.forEach((whole, i) => { whole.times = before[i]; });
     return { why: `a split by layers fails: ${show(error)}` };
   }
 }

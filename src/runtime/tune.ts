@@ -21,7 +21,7 @@ export interface Candidate {
 
 /**
  * What was measured on which device, plain data to be kept and shipped with an app: milliseconds by case, and for each kernel the rates
- * (ns) of the cost model with the number of measurements behind them.
+ * (ns) of the cost model with the number of measurements behind them; on a GPU what a stored position costs beside a dense one, by format.
  */
 export type TuneTable = Record<string, number>;
 

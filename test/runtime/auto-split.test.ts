@@ -25,11 +25,11 @@ const graph: Graph = {
 const fixed = specialize(graph), input: Optimized = { ...fixed, parts: new Map(), given: new Map() };
 
 /** Ms of a run, of a byte that goes in or comes out, of each layer by name, and what is added to whole runs of a split. */
-interface Speed { run: number; byte: number; layers: Readonly<Record<string, number>>; surprise?: number }
-interface Fake { engine: Engine; plans: number; open: boolean; compiled: number; recovered: number }
+interface Speed { run: number; byte: number; layers: Readonly<Record<string, number>>; surprise?: number | Error }
+interface Fake { engine: Engine; plans: number; open: boolean; compiled: number; recovered: number; parts: number }
 
 function fake(name: string, { run, byte, layers, surprise = 0 }: Speed, clock: { now: number }): Fake {
-  const made: Fake = { engine: undefined as never, plans: 0, open: true, compiled: 0, recovered: 0 };
+  const made: Fake = { engine: undefined as never, plans: 0, open: true, compiled: 0, recovered: 0, parts: 0 };
   const engine: Engine = {
     name, buffers: name === 'webgpu', told: () => ({ simd: 'none', threads: 1, ...(name === 'webgpu' && { adapter: 'fake' }) }),
     memory: () => ({ usedBytes: 10, totalBytes: 20 }),
@@ -45,7 +45,8 @@ function fake(name: string, { run, byte, layers, surprise = 0 }: Speed, clock: {
           const bytes = Object.values(feeds).reduce((sum, { dims }) => sum + sizeOf(dims) * 4, 0);
           const out = own.outputs.map((info) => [info.name, info.dims as number[]] as const);
           clock.now += run + byte * (bytes + out.reduce((sum, [, dims]) => sum + sizeOf(dims) * 4, 0));
-          clock.now += times.reduce((sum, ms) => sum + ms, 0) + (part ? surprise : 0);
+          if (part && typeof surprise !== 'number' && ++made.parts > 1) throw surprise;
+          clock.now += times.reduce((sum, ms) => sum + ms, 0) + (part && typeof surprise === 'number' ? surprise : 0);
           return Object.fromEntries(out.map(([of, dims]) => [of, new Tensor('float32', new Float32Array(sizeOf(dims)), dims)]));
         },
       };
@@ -108,6 +109,12 @@ test('a split that promised more than it keeps is given up', async () => {
   assert.equal([choice.chosen, choice.segments, webgpu.open, webgpu.plans, wasm.plans], ['wasm', undefined, false, 0, 1]);
   assert.match(choice.why, /a split by layers promised 5\.\d\d ms and took 25\.\d\d ms$/);
   plan.dispose();
+});
+
+test('a split that fails while it is timed is given up, and the times of the others stand', async () => {
+  const { choice, webgpu, wasm } = await contest({ surprise: new Error('no room') }, {});
+  assert.equal([choice.chosen, webgpu.plans, wasm.plans], ['wasm', 0, 1]);
+  assert.match(choice.why, /^wasm 18\.\d\d ms a run against webgpu 19\.\d\d ms, .*; a split by layers fails: no room$/);
 });
 
 test('no split is looked for without time or measuring', async () => {
