@@ -3,7 +3,8 @@ import { layerOf, readWeight, type Layer } from '../layers.ts';
 import { neededIn, type Flags } from '../liveness.ts';
 import { convGeometry } from '../ops/window.ts';
 import { editOf } from './edits.ts';
-import { isPlain, knownIn, seesBorder, type Known, type KnowOptions } from './uniform.ts';
+import { sharedIn, type Shared, type Use } from './shared.ts';
+import { isPlain, knownIn, scaleOf, seesBorder, type Known, type KnowOptions } from './uniform.ts';
 import { worklistOf } from './worklist.ts';
 
 // A channel goes where nothing needs it, or where it is one known number or image that its readers can take into what they add.
@@ -16,6 +17,8 @@ export interface CutOptions extends KnowOptions {
   readonly frozen?: ReadonlySet<string>;
   /** Values that have to stay whole. */
   readonly whole?: ReadonlySet<string>;
+  /** Constants that stay one tensor however many nodes read them: they lose what all these lose. Others may become one for each node. */
+  readonly single?: ReadonlySet<string>;
 }
 
 /** Channels that go, by value; a value without a row keeps all. `needed` and `known` as the graph stands before. */
@@ -94,8 +97,10 @@ function keepAll(state: State, name: string, why: Why): void {
   if (state.drop.get(name)?.includes(1)) for (let c = 0; c < channelsOf(place, name); c++) keep(state, name, c, why);
 }
 
-/** Keeps channel `a` of one value and `b` of another together. */
-function tie(state: State, place: Place, [x, a]: readonly [string, number], [y, b]: readonly [string, number]): void {
+type Channel = readonly [value: string, channel: number];
+
+/** Keeps a channel of one value and one of another together. */
+function tie(state: State, place: Place, [x, a]: Channel, [y, b]: Channel): void {
   if (gone(state, x, a) === gone(state, y, b)) return;
   keep(state, x, a, [place, `ties it to a channel of '${y}' that stays`, state.kept.get(y)?.get(b)]);
   keep(state, y, b, [place, `ties it to a channel of '${x}' that stays`, state.kept.get(x)?.get(a)]);
@@ -162,10 +167,14 @@ function takesMap(state: Dead, place: Place, layer: Layer): boolean {
 /** How a layer makes up for the channels it loses: in its bias, by one of them that stays, or by an image that it adds. */
 export type Making = 'bias' | 'carrier' | 'map';
 
-/** The cheapest way for what is owed now; undefined where there is none, and the maps (or, in groups, all) have to stay. */
+/** Whether the weight of a layer has to be the same for all that read it, whatever is owed to each. */
+const isSingle = ({ options }: Dead, layer: Layer): boolean => options.single?.has(layer.weight) === true;
+
+/** The cheapest way for what is owed now; undefined where there is none, and the maps (or all, of groups and shared weights) stay. */
 export function makingOf(state: Dead, place: Place, layer: Layer): Making | undefined {
   const owed = owedInLiving(state, place, layer), maps = owed.filter((i) => state.known.get(place.node.inputs[0])!.maps.has(i)).length;
   if (!owed.length || (!maps && !seesBorder(place, state.options.open))) return 'bias';
+  if (isSingle(state, layer)) return undefined;
   const taps = layer.dims[2] * layer.dims[3], carries = layer.groups === 1 && !maps;
   const saved = carries ? taps : (owed.length * taps) / layer.groups;
   if (saved > MAP_PRICE && takesMap(state, place, layer)) return 'map';
@@ -187,8 +196,9 @@ function settle(state: State, place: Place, layer: Layer): void {
   const [input] = place.node.inputs, making = makingOf(state, place, layer);
   if (making === undefined) {
     const { maps } = state.known.get(input)!, owed = owedInLiving(state, place, layer);
-    for (const i of owed) if (layer.groups > 1 || maps.has(i)) keep(state, input, i, [place, UNPAID]);
-    return layer.groups > 1 ? undefined : settle(state, place, layer);
+    const all = layer.groups > 1 || isSingle(state, layer);
+    for (const i of owed) if (all || maps.has(i)) keep(state, input, i, [place, UNPAID]);
+    return all ? undefined : settle(state, place, layer);
   }
   if (making !== 'carrier') return;
   const { numbers } = state.known.get(input)!, owed = owedTo(state, place), carrier = carrierOf(state, input);
@@ -245,30 +255,81 @@ const weighted: Rule = (state, place, passage) => {
 
 const rules: Readonly<Record<Passage['kind'], Rule>> = { weighted, linked, mixing };
 
-/** By value, the nodes that make or read it, by number. */
-function nodesAround({ graph }: Channels): Map<string, number[]> {
-  const around = new Map<string, number[]>();
-  graph.nodes.forEach(({ inputs, outputs }, i) => {
-    for (const name of new Set([...inputs, ...outputs])) {
-      const list = around.get(name);
-      if (list) list.push(i);
-      else around.set(name, [i]);
-    }
-  });
-  return around;
+/** A constant that stays one tensor: its places go where they go for all that read it. */
+function share(state: State, { name, uses, alike }: Shared): void {
+  const [first, ...others] = uses, what = `shares '${name}' with nodes that read it `;
+  const each = (use: Use, look: (channel: Channel, s: number, c: number) => void): void =>
+    use.spans.forEach(({ value, first: from, length }, s) => { for (let c = 0; c < length; c++) look([value, from + c], s, c); });
+  if (!alike) {
+    for (const use of uses) each(use, ([value, c]) => keep(state, value, c, [use.place, `${what}otherwise`]));
+    return;
+  }
+  for (const use of others) {
+    each(use, ([y, b], s, c) => {
+      const { value: x, first: from } = first.spans[s], a = from + c;
+      if (gone(state, x, a) === gone(state, y, b)) return;
+      keep(state, x, a, [first.place, `${what}for channels that stay`]);
+      keep(state, y, b, [use.place, `${what}for channels that stay`]);
+    });
+  }
+  if (first?.layer) oweAlike(state, uses, `${what}for other constants`);
 }
 
-/** The largest set of channels that can go. A node is looked at again when a value beside it keeps more. */
+/**
+ * One weight for several layers pays for one bias. So what is owed them has to be the same number where they share that, or have none,
+ * and may differ where each has one of its own already.
+ */
+function oweAlike(state: State, uses: readonly Use[], why: string): void {
+  const [{ place: { node: { inputs: [, , bias = ''] } }, layer }] = uses;
+  if (uses.every(({ ownBias }) => ownBias)) return;
+  const oneBias = uses.every(({ place }) => (place.node.inputs[2] ?? '') === bias);
+  const owes = ({ place: { node } }: Use, i: number): number => {
+    const [x] = node.inputs, owed = gone(state, x, i) && isOwed(state, x, i);
+    return owed ? scaleOf(node, 'alpha') * state.known.get(x)!.numbers[i] : 0;
+  };
+  for (let i = 0; i < layer!.dims[1] * layer!.groups; i++) {
+    const [one, ...others] = uses.map((use) => owes(use, i));
+    if (others.every((other) => other === one) && (oneBias || one === 0)) continue;
+    for (const { place } of uses) keep(state, place.node.inputs[0], i, [place, why]);
+  }
+}
+
+/** What holds channels together, to be looked at again when one of its values keeps more. */
+interface Constraint { readonly values: Iterable<string>; readonly apply: (state: State) => void }
+
+function constraintsIn(channels: Channels, { single = new Set() }: CutOptions): Constraint[] {
+  const { graph, passages } = channels;
+  const nodes = graph.nodes.map((node): Constraint => {
+    const passage = passages.get(node)!, place = { ...channels, node };
+    return { values: new Set([...node.inputs, ...node.outputs]), apply: (state) => rules[passage.kind](state, place, passage) };
+  });
+  const constants = sharedIn(channels, single).map((shared): Constraint => ({
+    values: new Set(shared.uses.flatMap(({ spans }) => spans.map(({ value }) => value))), apply: (state) => share(state, shared),
+  }));
+  return [...nodes, ...constants];
+}
+
+/** By value, the constraints it is under, by number. */
+function around(constraints: readonly Constraint[]): Map<string, number[]> {
+  const found = new Map<string, number[]>();
+  constraints.forEach(({ values }, i) => {
+    for (const name of values) {
+      const list = found.get(name);
+      if (list) list.push(i);
+      else found.set(name, [i]);
+    }
+  });
+  return found;
+}
+
+/** The largest set of channels that can go. */
 export function deadIn(channels: Channels, options: CutOptions): Dead {
-  const { nodes } = channels.graph, around = nodesAround(channels), open = worklistOf(nodes.length);
+  const constraints = constraintsIn(channels, options), near = around(constraints), open = worklistOf(constraints.length);
   const state: State = {
     drop: new Map(), needed: neededIn(channels), known: knownIn(channels, options), options, kept: new Map(),
-    touched: (name) => around.get(name)!.forEach(open.add),
+    touched: (name) => near.get(name)!.forEach((i) => open.add(i)),
   };
   candidates(channels, state);
-  for (let i = open.next(); i !== undefined; i = open.next()) {
-    const passage = channels.passages.get(nodes[i])!;
-    rules[passage.kind](state, { ...channels, node: nodes[i] }, passage);
-  }
+  for (let i = open.next(); i !== undefined; i = open.next()) constraints[i].apply(state);
   return state;
 }

@@ -220,7 +220,8 @@ const windows: Readonly<Record<string, Rule>> = {
   ReduceSum: nothing, ReduceL1: nothing, ReduceL2: nothing, ReduceSumSquare: nothing, InstanceNormalization: instance,
 };
 
-const elementwise = new Set([
+/** Operators that take one element of each operand. */
+export const elementwise: ReadonlySet<string> = new Set([
   ...Object.keys(unary), 'BatchNormalization', 'Add', 'Sub', 'Mul', 'Div', 'Pow', 'Min', 'Max', 'Sum', 'Mean', 'PRelu',
 ]);
 

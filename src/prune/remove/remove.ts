@@ -4,6 +4,7 @@ import { expectGraph, specialize } from '../../graph/evaluate.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { deadIn, type CutOptions, type Dead } from '../../graph/passes/dead.ts';
 import { losesAny, narrowed, type Narrowed } from '../../graph/passes/narrow.ts';
+import { sharedWeights } from '../../graph/passes/shared.ts';
 import { producersOf } from '../../graph/sort.ts';
 import { numbersOf, sameShape, type Tensor } from '../../tensor.ts';
 import { reportOf, type RemovalReport } from './report.ts';
@@ -35,6 +36,8 @@ const MOST_ROUNDS = 4;
  * contribution goes into the biases behind them (b += Σ W[:, c]·a_c; where a padded layer reads them, onto one of them that stays or
  * into an image that is added). Layers, normalisations, sums and concatenations become smaller; the results are the same. What an
  * operator cannot lose stays and is in the report, with the reason; no value loses its last channel. Inputs and outputs keep their shapes.
+ * A weight that several layers read loses what all of them lose and stays one tensor; biases and the like that several nodes read become
+ * one for each where these lose different channels, unless the network would have more parameters than before.
  *
  * @throws BurinError `argument` for a graph that is none and options that do not fit; as `specialize` for a graph that cannot be run.
  */
@@ -75,11 +78,16 @@ interface Look { readonly dead: Dead; readonly step?: Step }
 
 function look({ graph, at }: Step, maps: boolean): Look {
   const channels = channelsIn(at.graph, at.types), following = at.open ? followingSizes(graph) : new Set<string>();
-  const frozen = new Set<string>(), whole = new Set<string>(), options: CutOptions = { maps, open: at.open, following, frozen, whole };
+  const frozen = new Set<string>(), whole = new Set<string>(), single = sharedWeights(at);
+  const options: CutOptions = { maps, open: at.open, following, frozen, whole, single };
   for (;;) {
     const dead = deadIn(channels, options);
     if (!losesAny(dead)) return { dead };
-    const made = narrowed(channels, dead, graph);
+    const made = narrowed(channels, dead, graph), copied = made.copied.filter((name) => made.growth > 0 && !single.has(name));
+    if (copied.length > 0) {
+      for (const name of copied) single.add(name);
+      continue;
+    }
     const next = fitting(made, channels, at, following);
     if (!(next instanceof Set)) return { dead, step: next };
     // Each round holds more of the network as it is.
