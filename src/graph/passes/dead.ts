@@ -6,8 +6,10 @@ import { editOf } from './edits.ts';
 import { sharedIn, type Shared, type Use } from './shared.ts';
 import { isPlain, knownIn, scaleOf, seesBorder, type Known, type KnowOptions } from './uniform.ts';
 import { worklistOf } from './worklist.ts';
+import { withoutZeroed } from './zeros.ts';
 
-// A channel goes where nothing needs it, or where it is one known number or image that its readers can take into what they add.
+// A channel goes where nothing needs it, or where it is one known number or image that its readers can take into what they add. What is
+// multiplied by a channel that is 0 everywhere is not needed: of squeeze and excitation the gate goes with the channel, and its branch.
 // Operators tie channels of several values together (an addition has the same ones on both sides): what one cannot lose all keep.
 
 export interface CutOptions extends KnowOptions {
@@ -325,8 +327,9 @@ function around(constraints: readonly Constraint[]): Map<string, number[]> {
 /** The largest set of channels that can go. */
 export function deadIn(channels: Channels, options: CutOptions): Dead {
   const constraints = constraintsIn(channels, options), near = around(constraints), open = worklistOf(constraints.length);
+  const { known, seenAt } = knownIn(channels, options);
   const state: State = {
-    drop: new Map(), needed: neededIn(channels), known: knownIn(channels, options), options, kept: new Map(),
+    drop: new Map(), needed: neededIn(withoutZeroed(channels, seenAt)), known, options, kept: new Map(),
     touched: (name) => near.get(name)!.forEach((i) => open.add(i)),
   };
   candidates(channels, state);

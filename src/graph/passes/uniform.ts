@@ -1,6 +1,6 @@
 import { numbersOf, Tensor } from '../../tensor.ts';
 import {
-  axisOf, callOf, channelsOf, isComputed, isConstant, shapeOf, type Channels, type Link, type Passage, type Place,
+  axisOf, callOf, channelsOf, isComputed, isConstant, operandAxis, shapeOf, type Channels, type Link, type Passage, type Place,
 } from '../channels/index.ts';
 import type { Node } from '../graph.ts';
 import { layerOf, readWeight } from '../layers.ts';
@@ -12,6 +12,7 @@ import { unary } from '../ops/unary.ts';
 import { convGeometry, poolGeometry } from '../ops/window.ts';
 import { evaluatedMaps, knownOperand, layerMaps, movedMaps, pooledMaps } from './maps.ts';
 import { perChannel } from './scale.ts';
+import { finiteIn, zeroedBy } from './zeros.ts';
 
 /** What is known of the channels of a value, whatever the network is fed. */
 export interface Known {
@@ -32,6 +33,8 @@ export interface KnowOptions {
 export interface Seen extends Place {
   readonly passage: Passage;
   readonly known: (name: string) => Known;
+  /** Whether a value is taken to be finite, so that 0 times it is 0. */
+  readonly finite: (name: string) => boolean;
   readonly options: KnowOptions;
 }
 
@@ -104,10 +107,13 @@ function asArg(place: Place, numbers: Float64Array): Arg {
 }
 
 /** What operand `i` is, channel by channel of the result. */
-function operand(seen: Seen, i: number): Float64Array {
+export function operand(seen: Seen, i: number): Float64Array {
   const { node, graph, passage } = seen, name = node.inputs[i], [out] = node.outputs, channels = channelsOf(seen, out);
   const constant = graph.constants.get(name);
-  if (constant) return perChannel(constant, shapeOf(seen, out), axisOf(seen, out)) ?? new Float64Array(channels).fill(NaN);
+  if (constant) {
+    const each = perChannel(constant, shapeOf(seen, out), axisOf(seen, out)), axis = each ? -1 : operandAxis(seen, name);
+    return each ?? (axis >= 0 ? numbersAlong(constant, axis) : new Float64Array(channels).fill(NaN));
+  }
   const { numbers } = seen.known(name), link = passage.links.find(({ input }) => input === i);
   return link?.spread ? new Float64Array(channels).fill(numbers[0]) : numbers;
 }
@@ -129,14 +135,18 @@ const evaluated: Rule = (seen) => {
   const { blocked } = seen.passage.links[0];
   const shift = blocked && numbersOf(call.inputs[2]!.value!);
   if (shift) for (let c = 0; c < numbers.length; c++) if (blocked[c]) numbers[c] = shift[c];
+  zeroedBy(seen)?.forEach((i, c) => { if (i >= 0) numbers[c] = 0; });
   return evaluatedMaps(seen, numbers);
 };
 
-/** A channel scaled by zero is its shift, whatever it was. */
+/** A channel scaled by zero is its shift, whatever it was, and so is one that is zero. */
 const instance: Rule = (seen) => {
-  const { blocked } = seen.passage.links[0], shift = numbersOf(callOf(seen).inputs[2]!.value!);
-  return justNumbers(Float64Array.from(shift, (value, c) => (blocked?.[c] ? value : NaN)));
+  const { blocked } = seen.passage.links[0], shift = numbersOf(callOf(seen).inputs[2]!.value!), x = numbersIn(seen, 0);
+  return justNumbers(Float64Array.from(shift, (value, c) => (blocked?.[c] || x[c] === 0 ? value : NaN)));
 };
+
+/** However many zeros are added. */
+const zeros: Rule = (seen) => justNumbers(numbersIn(seen, 0).map((value) => (value === 0 ? 0 : NaN)));
 
 /** Whether every window has a tap on the image. */
 function meetsImage(place: Place): boolean {
@@ -217,7 +227,7 @@ const pad: Rule = (seen) => {
 const windows: Readonly<Record<string, Rule>> = {
   MaxPool: maxPool, AveragePool: averagePool, Pad: pad, Resize: resize, Tile: same,
   GlobalMaxPool: globalPool, GlobalAveragePool: globalPool, ReduceMean: same, ReduceMax: same, ReduceMin: same,
-  ReduceSum: nothing, ReduceL1: nothing, ReduceL2: nothing, ReduceSumSquare: nothing, InstanceNormalization: instance,
+  ReduceSum: zeros, ReduceL1: zeros, ReduceL2: zeros, ReduceSumSquare: zeros, InstanceNormalization: instance,
 };
 
 /** Operators that take one element of each operand. */
@@ -235,18 +245,25 @@ const kinds: Readonly<Record<Passage['kind'], (seen: Seen, output: number) => Kn
   weighted, linked, mixing: (seen, output) => unknown(channelsOf(seen, seen.node.outputs[output])),
 };
 
-/** {@link Known} of every computed value. */
-export function knownIn(channels: Channels, options: KnowOptions): Map<string, Known> {
+/** What is known of every computed value, and how nodes look with it. */
+export interface Knowledge {
+  readonly known: ReadonlyMap<string, Known>;
+  readonly seenAt: (node: Node) => Seen;
+}
+
+export function knownIn(channels: Channels, options: KnowOptions): Knowledge {
   const found = new Map<string, Known>();
+  let tame: ReadonlySet<string> | undefined;
   const known = (name: string): Known => found.get(name) ?? unknown(channelsOf(channels, name));
+  const finite = (name: string): boolean => (tame ??= finiteIn(channels)).has(name);
+  const seenAt = (node: Node): Seen => ({ ...channels, node, passage: channels.passages.get(node)!, known, finite, options });
   for (const node of channels.graph.nodes) {
-    const seen: Seen = { ...channels, node, passage: channels.passages.get(node)!, known, options };
+    const seen = seenAt(node);
     node.outputs.forEach((name, i) => {
       if (name === '' || isConstant(channels, name)) return;
       const { numbers, maps } = kinds[seen.passage.kind](seen, i);
       found.set(name, { numbers: numbers.map((value) => (Number.isFinite(value) ? value : NaN)), maps });
     });
   }
-  return found;
+  return { known: found, seenAt };
 }
-
