@@ -49,7 +49,7 @@ const of = (rows: number, cols: number): Omit<Way, 'name'> =>
 
 /** A block is kept or dropped whole, a window of 32 columns keeps as many columns in all rows. */
 export const ways: readonly Way[] = [
-  { name: 'dense', format: 'dense', lanes: 4, densities: [1] }, { name: 'dense of 8', format: 'dense', lanes: 8, densities: [1] },
+  ...[1, 4, 8].map((lanes): Way => ({ name: `dense of ${lanes}`, format: 'dense', lanes, densities: [1] })),
   { name: 'csr', format: 'csr', lanes: 1, densities: [1, ...sparse] },
   { name: 'bsr 4x1', ...of(4, 1) }, { name: 'bsr 16x16', ...of(16, 16) }, { name: 'bsr 32x32', ...of(32, 32) },
   { name: 'vectors of 32, n:32', ...of(32, 1) }, { name: 'vectors of 64, n:32', ...of(64, 1) },
@@ -89,9 +89,14 @@ const smallConvs: readonly BenchLayer[] = [
 ];
 
 /** Dense layers that other engines run too: of each network those that fit the scale. */
+/** What a run costs besides its work. */
+const tiny: BenchLayer = {
+  network: 'overhead', layer: 'of a run', kind: 'pointwise', filters: 8, inputs: 8, kernel: 1, stride: 1, size: 4, quick: false,
+};
+
 export const raceLayers: Readonly<Record<Scale, readonly BenchLayer[]>> = {
-  small: [...layers.filter((layer) => macsOf(layer) <= SMALL_MACS[layer.kind]), ...smallConvs],
-  large: layers,
+  small: [tiny, ...layers.filter((layer) => macsOf(layer) <= SMALL_MACS[layer.kind]), ...smallConvs],
+  large: [tiny, ...layers],
 };
 
 /** Whole networks: files that packages bring, by their names in bench/files, and networks of the zoo at an input size. */

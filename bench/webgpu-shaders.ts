@@ -161,7 +161,8 @@ const LARGE_GFLOPS = 150;
 
 /** Which shapes are worth timing here, by the speed of one dense product. */
 export async function scaleOf(bench: Bench): Promise<Scale> {
-  const [shape] = shapes.large, { jobs, buffers } = await prepare(bench, shape, { way: ways[0], density: 1, only: /./ });
+  const [shape] = shapes.large, way = ways.find(({ format, lanes }) => format === 'dense' && lanes === 4)!;
+  const { jobs, buffers } = await prepare(bench, shape, { way, density: 1, only: /./ });
   let most = 0;
   for (const { program, flops, count } of jobs) {
     most = Math.max(most, (flops * count) / (await sample(bench, program, count)) / 1e6);
