@@ -1,5 +1,7 @@
 // `npm start`: what the masks of two real networks are worth here. The MediaPipe face detector comes pruned; the PP-OCR text-line
 // classifier is pruned here, in several ways. Tables go to the terminal, all of it to reports/report.html and reports/report.json.
+// `npm start -- --provider webgpu` (or auto) does it there; other engines are raced on WebAssembly only.
+import { parseArgs } from 'node:util';
 import type { Graph } from '../src/graph/graph.ts';
 import type { Report } from '../src/measure/record.ts';
 import { measure, sweep, type MeasureOptions } from '../src/measure/speedup.ts';
@@ -23,6 +25,9 @@ const prunings: readonly (readonly [granularity: string, sparsities: readonly nu
 const swept = { granularity: 'weight', sparsity: 0.9 };
 const samples = 40;
 
+const { values: { provider } } = parseArgs({ options: { provider: { type: 'string', default: 'wasm' } } });
+const executionProviders = [provider];
+
 const began = performance.now();
 const step = (text: string): void => say(`${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${text}`);
 
@@ -33,15 +38,16 @@ interface Faces {
 
 async function faces(): Promise<Faces> {
   const [dense, pruned] = [await modelOf('face_detection_full_range'), await modelOf('face_detection_full_range_sparse')];
-  step('face detector: both editions, here and on tfjs-wasm, in turns');
   const editions = [{ name: 'dense', graph: dense, formats: ['dense'] }, { name: 'pruned', graph: pruned }];
-  const finishes = await race(editions, { peers: ['tfjs-wasm'], samples });
+  if (provider === 'wasm') step('face detector: both editions, here and on tfjs-wasm, in turns');
+  const finishes = provider === 'wasm' ? await race(editions, { peers: ['tfjs-wasm'], samples }) : [];
   const [a, b] = finishes.filter(({ engine }) => engine !== 'burin');
   const peers = a && b && [{ name: a.engine, version: a.version, denseMs: a.time.medianMs, sparseMs: b.time.medianMs }];
   step('face detector: report of the dense edition');
-  const whole = await measure(dense, { model: 'Face detector, dense edition', samples });
+  const whole = await measure(dense, { executionProviders, model: 'Face detector, dense edition', samples });
   step('face detector: report of the pruned edition');
-  return { finishes, reports: [whole, await measure(pruned, { model: 'Face detector, pruned edition', samples, peers })] };
+  const sparse = await measure(pruned, { executionProviders, model: 'Face detector, pruned edition', samples, peers });
+  return { finishes, reports: [whole, sparse] };
 }
 
 async function classifier(graph: Graph, granularity: string, sparsity: number): Promise<Report> {
@@ -49,7 +55,7 @@ async function classifier(graph: Graph, granularity: string, sparsity: number): 
   step(name);
   const how = { criterion: 'magnitude', granularity, scope: 'layer' } as const;
   const pruned = prune(graph, { ...how, sparsity, strict: false }).graph;
-  const options: MeasureOptions = { samples, shapes };
+  const options: MeasureOptions = { executionProviders, samples, shapes };
   const report = await measure(pruned, { ...options, model: name, pruning: { ...how, sparsity } });
   if (granularity !== swept.granularity || sparsity !== swept.sparsity) return report;
   step('speedup over sparsity, with sparse kernels only');
@@ -97,6 +103,6 @@ step('done');
 
 const color = process.stdout.isTTY === true && !process.env.NO_COLOR;
 print(`\n${reportText(reports[1], { width, color, layers: 12 })}`);
-print(`${editions(finishes)}\n`);
+if (finishes.length) print(`${editions(finishes)}\n`);
 print(overview(all));
 print(`\nLayer by layer, with plots: ${written.map((path) => `${root}${path}`).join(' and ')}`);

@@ -21,7 +21,8 @@ async function wantedFrom(args: Arguments): Promise<Wanted> {
   const { cases: made, masks, matrixCases } = await import('../measure/cases.ts'), folder = args.text('data');
   const cases = folder ? [...made, ...matrixCases(await (await import('./matrices.ts')).loadMatrices(folder))] : made;
   const parts = args.texts('case'), kinds = args.chosen('mask', [...Object.keys(masks), 'own']);
-  const zeros = args.numbers('sparsity', { least: 0, most: 1 }), provider = (args.choice('provider', providers) ?? 'wasm') as Wanted['provider'];
+  const zeros = args.numbers('sparsity', { least: 0, most: 1 });
+  const provider = (args.choice('provider', providers) ?? 'wasm') as Wanted['provider'];
   if (provider === 'webgpu' && args.has('simd')) throw new UsageError('--simd is of WebAssembly; leave it out with --provider webgpu');
   const isQuick = ({ quick, gpuQuick }: BenchCase): boolean => (provider === 'webgpu' ? gpuQuick === true : quick);
   const chosen = cases.filter((one) => (!args.has('quick') || isQuick(one))

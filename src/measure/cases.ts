@@ -25,7 +25,8 @@ const quickSparsities: readonly number[] = [0.7, 0.9];
 
 /** One case. Its name is the layer's, the mask's and the sparsity. */
 export function caseOf(layer: BenchLayer, mask: MaskName, sparsity: number): BenchCase {
-  const { fixed, quick, gpuQuick }: Mask = masks[mask], usual = layer.quick && (fixed !== undefined || quickSparsities.includes(sparsity));
+  const { fixed, quick, gpuQuick }: Mask = masks[mask];
+  const usual = layer.quick && (fixed !== undefined || quickSparsities.includes(sparsity));
   return {
     name: `${layer.network}.${layer.layer} ${mask} ${fixed ?? sparsity}`,
     layer, mask, sparsity: fixed ?? sparsity,
@@ -55,7 +56,8 @@ export function matrixCases(matrices: readonly NamedMatrix[]): BenchCase[] {
   return matrices.flatMap((named) => matrixLayers(named).map((layer): BenchCase => {
     const { values } = named.matrix;
     return {
-      name: `${layer.network}.${layer.layer} own`, layer, mask: 'own', sparsity: 1 - countNonzero(values) / values.length, quick: true, gpuQuick: true,
+      name: `${layer.network}.${layer.layer} own`, layer, mask: 'own', sparsity: 1 - countNonzero(values) / values.length,
+      quick: true, gpuQuick: true,
     };
   }));
 }

@@ -129,7 +129,8 @@ export async function compare(comparison: Comparison): Promise<Report> {
     efficiency: promised && promised !== 1 && measuredSpeedup ? measuredSpeedup / promised : null,
     maxAbsError,
   };
-  const environment = sparse.environment(), layers = pairUp(timed(plans.dense, runs.dense), timed(plans.sparse, runs.sparse)).map(layerReport);
+  const environment = sparse.environment();
+  const layers = pairUp(timed(plans.dense, runs.dense), timed(plans.sparse, runs.sparse)).map(layerReport);
   return {
     model, environment, ...told, samples, totals, layers,
     spread: { denseMs: before.spreadMs, sparseMs: after.spreadMs },

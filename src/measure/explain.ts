@@ -69,7 +69,8 @@ function whyDense({ kernel, candidates, decided }: LayerReport, { formats, tune 
   const untold = !candidates.length && !decided && tune !== 'predict';
   if (kernel.includes('depthwise') || untold) return `because no sparse kernel exists for ${them} (depthwise)`;
   // Of what was predicted only the best guess is made ready on a GPU.
-  if (candidates.length && !candidates.some(({ format }) => format !== 'dense')) return `because no sparse format ${formats ? 'allowed ' : ''}fits ${them}`;
+  const fits = !candidates.length || candidates.some(({ format }) => format !== 'dense');
+  if (!fits) return `because no sparse format ${formats ? 'allowed ' : ''}fits ${them}`;
   if (decided === 'out of time') return 'because no sparse kernel promised to be faster there (no time was left for timing them)';
   return tune === 'predict' || decided === 'predicted'
     ? 'because no sparse kernel promised to be faster there (predicted, not timed)'

@@ -28,6 +28,8 @@ const SHORT = { samples: 3, warmUpMs: 50 };
 const whole = (storage: Storage): Storage =>
   (storage.block.of ? { ...storage, block: { ...storage.block, keep: storage.block.of } } : storage);
 
+interface Laid { readonly weight: Weighted; readonly place: Place; readonly x: Tensor; readonly where: string }
+
 /** A graph of one layer on a device. */
 class GpuSite implements Bed<GpuEntrant> {
   readonly #gpu: Gpu;
@@ -38,17 +40,18 @@ class GpuSite implements Bed<GpuEntrant> {
   readonly #where: string;
   readonly #own: (() => void)[] = [];
 
-  private constructor(gpu: Gpu, binding: GpuBinding, { weight, place, x, where }: { weight: Weighted; place: Place; x: Tensor; where: string }) {
+  private constructor(gpu: Gpu, binding: GpuBinding, { weight, place, x, where }: Laid) {
     [this.#gpu, this.#binding, this.#weight, this.#place, this.#x, this.#where] = [gpu, binding, weight, place, x, where];
   }
 
   static async of(gpu: Gpu, graph: Graph, x: Tensor): Promise<GpuSite> {
-    const binding = new GpuBinding(gpu, { graph, types: specialize(graph, {}).types, parts: new Map() }), op = operationOf(graph);
+    const binding = new GpuBinding(gpu, { graph, types: specialize(graph, {}).types, parts: new Map() });
+    const op = operationOf(graph), where = graph.name;
     try {
       const { weight, scratch = [] } = lowerings[op.node.op]?.(binding, op) ?? {};
-      if (!weight) return fail({ kind: 'argument', where: graph.name, needs: 'a layer that shaders multiply by a weight', got: op.node.op });
-      const [buffers] = await gpu.guard.run(graph.name, () => binding.place(new Set(['x', 'y']), [{ node: 0, bytes: scratch }]));
-      return new GpuSite(gpu, binding, { weight, place: binding.placeWith(buffers), x, where: graph.name });
+      if (!weight) return fail({ kind: 'argument', where, needs: 'a layer that shaders multiply by a weight', got: op.node.op });
+      const [buffers] = await gpu.guard.run(where, () => binding.place(new Set(['x', 'y']), [{ node: 0, bytes: scratch }]));
+      return new GpuSite(gpu, binding, { weight, place: binding.placeWith(buffers), x, where });
     } catch (error) {
       binding.dispose();
       throw error;

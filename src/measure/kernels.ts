@@ -152,8 +152,9 @@ async function denseRows<E extends Entrant>(
   try {
     const entrants = await checked(bed, await bed.entrants(true, all), input);
     const times = await device.time(byKey(entrants), 'dense'), best = fastestOf(entrants, times);
-    const common = { ...input, matrix: bed.matrix, times, dense: best, best, peak: times.peak, mask: 'none', name: `${input.graph.name} dense` };
-    return { rows: entrants.map((one) => rowOf({ ...common, one })), fastest: keyOf(best.entrant), peak: times.peak };
+    const name = `${input.graph.name} dense`, { matrix } = bed, { peak } = times;
+    const common = { ...input, matrix, times, dense: best, best, peak, mask: 'none', name };
+    return { rows: entrants.map((one) => rowOf({ ...common, one })), fastest: keyOf(best.entrant), peak };
   } finally {
     bed.dispose();
   }
@@ -173,7 +174,7 @@ async function sparseRows<E extends Entrant>(
     if (found.length === 0) return [];
     const able = await checked(bed, found, { graph: masked, reference: referenceOf(masked, x, checkedMacs) });
     const entrants = all ? able : await bestOfFormats(device, able), whole = await lay(graph);
-    const [dense] = await checked(whole, (await whole.entrants(true, true)).filter((one) => keyOf(one) === fastest), input);
+    const [dense] = await checked(whole, (await whole.entrants(true, all)).filter((one) => keyOf(one) === fastest), input);
     const same = await identities(whole, entrants, input);
     const times = await device.time({ ...byKey([dense, ...entrants]), ...same }, 'sparse'), best = fastestOf(entrants, times);
     return entrants.map((one) => rowOf({ ...input, one, matrix: bed.matrix, times, dense, best, mask, name }));

@@ -5,7 +5,9 @@ import { card, legend, pageOf, pair, right, soft, table, tied, type Cell } from 
 import { bytesCard } from './bytes.ts';
 import { curvePlot, formatClass, formatsIn, layerBars, layerPlot, lossBars, modelBars } from './plots.ts';
 import { profileCard } from './profile.ts';
-import { breakEvenSentence, columns, facts, headline, measuredOn, method, place, primer, promises, provenance, withShortNames } from './words.ts';
+import {
+  breakEvenSentence, columns, facts, headline, measuredOn, method, place, primer, promises, provenance, withShortNames,
+} from './words.ts';
 
 function factGrid(report: Report): Markup {
   return el('dl', { class: 'facts' }, facts(report).map(({ label, value, note }) =>

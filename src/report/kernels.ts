@@ -34,7 +34,8 @@ const fields: readonly Field[] = [
 
 const line = (gpu: boolean) => (text: (field: Field) => string, mark = ''): string => {
   const shown = fields.filter(({ only }) => !only || only === (gpu ? 'gpu' : 'cpu'));
-  const cells = shown.map((field) => text(field)[field.right ? 'padStart' : 'padEnd'](gpu && field.gpuWidth ? field.gpuWidth : field.width));
+  const widthOf = ({ width, gpuWidth = width }: Field): number => (gpu ? gpuWidth : width);
+  const cells = shown.map((field) => text(field)[field.right ? 'padStart' : 'padEnd'](widthOf(field)));
   return `${cells.join(' ')}${mark}`.trimEnd();
 };
 
@@ -63,12 +64,14 @@ export function benchPlace({ environment: e, ceiling }: Omit<KernelTimings, 'row
 }
 
 /** The cases' curves, without matrices that have zeros of their own: each has its sparsity, which makes no curve. */
-export const curvesOf = (rows: readonly KernelTiming[]): EfficiencyCurve[] => efficiencyCurves(rows.filter(({ mask }) => mask !== 'own'));
+export const curvesOf = (rows: readonly KernelTiming[]): EfficiencyCurve[] =>
+  efficiencyCurves(rows.filter(({ mask }) => mask !== 'own'));
 
 /** What the fastest format makes of each mask, at each sparsity. */
 export function bestCurves(curves: readonly EfficiencyCurve[]): { mask: string; points: (EfficiencyPoint & { format: string })[] }[] {
   return [...new Set(curves.map(({ mask }) => mask))].map((mask) => {
-    const all = curves.filter((curve) => curve.mask === mask).flatMap(({ format, points }) => points.map((point) => ({ ...point, format })));
+    const own = curves.filter((curve) => curve.mask === mask);
+    const all = own.flatMap(({ format, points }) => points.map((point) => ({ ...point, format })));
     const at = sparsitiesOf(curves).map((sparsity) => all.filter((point) => point.sparsity === sparsity));
     return { mask, points: at.filter((list) => list.length).map((list) => list.reduce((a, b) => (b.speedup > a.speedup ? b : a))) };
   });

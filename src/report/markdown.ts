@@ -2,7 +2,9 @@ import type { Report } from '../measure/record.ts';
 import { ms, percent, times } from '../measure/words.ts';
 import { bytesMarkdown, profileMarkdown } from './inspection-markdown.ts';
 import { escape, table } from './markdown-table.ts';
-import { breakEvenSentence, columns, facts, headline, measuredOn, method, place, promises, provenance, withShortNames, type Fact } from './words.ts';
+import {
+  breakEvenSentence, columns, facts, headline, measuredOn, method, place, promises, provenance, withShortNames, type Fact,
+} from './words.ts';
 
 const factTable = (list: readonly Fact[]): string =>
   table(['', '', ''], list.map((fact) => [fact.label, fact.value, fact.note]), (i) => i === 1);

@@ -25,9 +25,10 @@ export function patternPlot(curves: readonly EfficiencyCurve[]): Markup {
     el('line', { class: 'even', x1: frame.left, x2: frame.right, y1: y(1), y2: y(1) }),
     best.map(({ mask, points: own }, i) => [
       el('g', { class: `line ${colour(i)}` }, polyline('', own.map(({ sparsity, speedup }) => [x(promised(sparsity)), y(speedup)]))),
-      own.map(({ sparsity, speedup, format, efficiency }) =>
-        el('circle', { class: `dot ${colour(i)}`, cx: x(promised(sparsity)), cy: y(speedup), r: 5 },
-          el('title', {}, `${mask}, ${percent(sparsity)} zeros as ${format}: measured ${times(speedup)}, ${percent(efficiency)} of the promise`))),
+      own.map(({ sparsity, speedup, format, efficiency }) => {
+        const tip = `${mask}, ${percent(sparsity)} zeros as ${format}: measured ${times(speedup)}, ${percent(efficiency)} of the promise`;
+        return el('circle', { class: `dot ${colour(i)}`, cx: x(promised(sparsity)), cy: y(speedup), r: 5 }, el('title', {}, tip));
+      }),
     ]));
 }
 
@@ -40,15 +41,18 @@ function patternCard(curves: readonly EfficiencyCurve[]): Markup {
 
 function efficiencyCard(curves: readonly EfficiencyCurve[]): Markup {
   const all = sparsitiesOf(curves), same = curves.some((curve) => identityWords(curve) !== nothing);
-  const heads = [{ text: 'pattern' }, { text: 'format' }, ...all.map((sparsity) => right(percent(sparsity))), ...(same ? [right('identity')] : []),
-    right('pays from'), right('cases')];
+  const heads = [
+    { text: 'pattern' }, { text: 'format' }, ...all.map((sparsity) => right(percent(sparsity))), ...(same ? [right('identity')] : []),
+    right('pays from'), right('cases'),
+  ];
   const cell = (curve: EfficiencyCurve, sparsity: number): Cell => {
     const point = curve.points.find((one) => one.sparsity === sparsity);
     return right(point ? `${point.efficiency.toFixed(2)} (${times(point.speedup)})` : '');
   };
   const rows = curves.map((curve) => [
-    { text: curve.mask }, { text: curve.format }, ...all.map((sparsity) => cell(curve, sparsity)), ...(same ? [right(identityWords(curve))] : []),
-    right(breakEvenWords(curve)), right(count(Math.max(...curve.points.map(({ cases }) => cases)))),
+    { text: curve.mask }, { text: curve.format }, ...all.map((sparsity) => cell(curve, sparsity)),
+    ...(same ? [right(identityWords(curve))] : []), right(breakEvenWords(curve)),
+    right(count(Math.max(...curve.points.map(({ cases }) => cases)))),
   ]);
   const identity = 'identity: of the speed of the same kernel with every position stored, which leaves out what the kernel itself costs.';
   return card('Efficiency, and speedup over the best dense kernel', table(heads, rows),
@@ -65,9 +69,11 @@ function rowsCard(rows: readonly KernelTiming[]): Markup {
     row.medianMs.toPrecision(3), percent(row.spread), row.gflops.toFixed(1), row.effectiveGflops.toFixed(1),
     ...(peak ? [percent(row.peakFraction)] : []), row.efficiency.toFixed(3), ...(same ? [row.ofIdentity?.toFixed(3) ?? nothing] : []),
   ]);
-  const words = new Set(['case', 'format', 'kernel']), shown = (text: string, i: number): Cell => (words.has(heads[i]) ? { text } : right(text));
-  return el('section', { class: 'card' }, el('details', {}, el('summary', {}, `All ${rows.length} measurements (* the fastest of its case)`),
-    table(heads.map(shown), cells.map((row) => row.map(shown)))));
+  const words = new Set(['case', 'format', 'kernel']);
+  const shown = (text: string, i: number): Cell => (words.has(heads[i]) ? { text } : right(text));
+  const title = `All ${rows.length} measurements (* the fastest of its case)`;
+  const numbers = table(heads.map(shown), cells.map((row) => row.map(shown)));
+  return el('section', { class: 'card' }, el('details', {}, el('summary', {}, title), numbers));
 }
 
 /** One self-contained page of a kernel bench. */

@@ -1,9 +1,11 @@
 const light = `--page: #f6f7f9; --card: #ffffff; --ink: #16202c; --soft: #5a6675; --line: #dfe4ea;
   --dense: #98a3b3; --sparse: #0b7f78; --promised: #c3cbd6; --loss: #d9822b; --gain: #4f9d4a; --accent: #0b7f78;
-  --f0: #0b7f78; --f1: #d9822b; --f2: #7356c9; --f3: #c2417c; --f4: #3f7fd0; --f5: #8a7a12; --f6: #2f5d3a; --f7: #7a4a32; --params: #0b6f8a; --work: #c96a12;`;
+  --f0: #0b7f78; --f1: #d9822b; --f2: #7356c9; --f3: #c2417c; --f4: #3f7fd0;
+  --f5: #8a7a12; --f6: #2f5d3a; --f7: #7a4a32; --params: #0b6f8a; --work: #c96a12;`;
 const dark = `--page: #10151b; --card: #182029; --ink: #e8edf3; --soft: #9eabba; --line: #2c3743;
   --dense: #76839a; --sparse: #3cc4b5; --promised: #47566a; --loss: #e8a255; --gain: #7cc673; --accent: #57d3c5;
-  --f0: #3cc4b5; --f1: #e8a255; --f2: #a993f0; --f3: #ec7fb0; --f4: #76aef2; --f5: #d6c75a; --f6: #8fc99a; --f7: #c99a80; --params: #4fb8d6; --work: #f0a050;`;
+  --f0: #3cc4b5; --f1: #e8a255; --f2: #a993f0; --f3: #ec7fb0; --f4: #76aef2;
+  --f5: #d6c75a; --f6: #8fc99a; --f7: #c99a80; --params: #4fb8d6; --work: #f0a050;`;
 
 /** Lines, bars and words of plots. */
 const marks = `

@@ -1,6 +1,8 @@
 import type { LayerReport, Report } from '../measure/record.ts';
 import { number, percent, several, times } from '../measure/words.ts';
-import { breakEvenSentence, columns, facts, headline, measuredOn, method, place, promises, provenance, withShortNames, type Column } from './words.ts';
+import {
+  breakEvenSentence, columns, facts, headline, measuredOn, method, place, promises, provenance, withShortNames, type Column,
+} from './words.ts';
 import { widthOf, wrap } from './wrap.ts';
 
 export interface TextOptions {

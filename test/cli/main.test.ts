@@ -107,6 +107,10 @@ const usageErrors: readonly (readonly [argv: string[], message: RegExp])[] = [
   [['inspect', 'a.onnx', '--convention', 'abacus'], /--convention needs one of macs, .*shrinkbench, got 'abacus'/],
   [['report', 'a.onnx', '--sweep', ''], /--sweep needs numbers, got none/],
   [['report', 'a.onnx', '--json', '-', '--html', '-'], /only one of --json, --html, --markdown can be -/],
+  [['prune', 'a.onnx', '--sparsity', '0.5', '--provider', 'webgpu', '-o', 'b.onnx'], /--provider needs --speedup or --budget-ms/],
+  [['prune', 'a.onnx', '--speedup', '2', '--provider', 'auto', '-o', 'b.onnx'], /--provider needs some of wasm, webgpu, reference, got/],
+  [['bench', '--provider', 'abacus'], /--provider needs one of wasm, webgpu, got 'abacus'/],
+  [['bench', '--provider', 'webgpu', '--simd', 'plain'], /--simd is of WebAssembly/],
   [['report', 'a.onnx', '--format', 'csr', '--provider', 'reference'], /--format csr needs a provider with kernels/],
 ];
 

@@ -50,7 +50,10 @@ const keys: readonly (keyof KernelRow)[] = [
 ];
 
 test('rows of tiny cases have every key, and numbers that are numbers', async () => {
-  const masked = Object.keys(masks).flatMap((mask) => tiny.map((layer) => caseOf(layer, mask as MaskName, 0.75)));
+  // These layers have 8 input channels: longer windows do not fit them.
+  const all = masks as Record<MaskName, { of?: number; fixed?: number }>;
+  const short = Object.entries(all).filter(([, { of = 1, fixed }]) => fixed === undefined || of <= 8);
+  const masked = short.flatMap(([mask]) => tiny.map((layer) => caseOf(layer, mask as MaskName, 0.75)));
   const { rows, ceiling, environment } = await benchTiny(tiny.flatMap((layer) => masked.filter((one) => one.layer === layer)));
   assert.ok(ceiling.gflops > 0 && ceiling.gigabytesPerSecond > 0);
   assert.is(environment.threads, 1);
@@ -145,6 +148,9 @@ test('cases are layers × masks × sparsities, with names of their own and a qui
   assert.is(new Set(cases.map(({ name }) => name)).size, cases.length);
   const quick = cases.filter((one) => one.quick);
   assert.ok(quick.length >= 15 && quick.length <= 60, `${quick.length} quick cases`);
+  const onGpu = cases.filter((one) => one.gpuQuick), patterns = new Set(onGpu.map(({ mask }) => mask));
+  assert.ok(onGpu.length >= 15 && onGpu.length <= 80, `${onGpu.length} quick cases on a GPU`);
+  for (const mask of ['unstructured', '32x32', '2:4', '8:32v32'] as const) assert.ok(patterns.has(mask), mask);
   for (const layer of layers) assert.ok(productOf(layer).m * productOf(layer).k > 0);
   assert.ok(cases.filter(({ mask }) => mask === '4x1').length === layers.length * sparsities.length);
 });

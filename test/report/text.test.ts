@@ -1,7 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { explain, lossesOf } from '../../src/measure/explain.ts';
 import type { Report } from '../../src/measure/record.ts';
 import { count, ms, number, percent, times } from '../../src/measure/words.ts';
+import { htmlPage } from '../../src/report/html.ts';
 import { reportJson } from '../../src/report/json.ts';
 import { reportMarkdown } from '../../src/report/markdown.ts';
 import { reportText } from '../../src/report/text.ts';
@@ -144,6 +146,43 @@ test('JSON carries the record that was agreed on', () => {
     assert.ok(report.layers.every((layer) => key in layer), key);
   }
   assert.equal(report, fullReport());
+});
+
+const onGpu: Report['environment'] = {
+  runtime: 'node 24', engine: 'V8', cpu: 'a cpu', threads: 1, simd: 'none', provider: 'webgpu', adapter: 'maker model',
+  adapterInfo: { vendor: 'maker', architecture: '', device: '', description: 'model' }, timestamps: true,
+};
+
+test('a report from a GPU names it, its clock, and what lies between the layers', () => {
+  const { totals, layers } = fakeReport(), whole = { totals, layers, environment: onGpu };
+  const report = fakeReport({ environment: onGpu, losses: lossesOf(whole), explanation: explain(whole) });
+  for (const text of [reportText(report, { width: 1000 }), reportMarkdown(report), htmlPage([report])]) {
+    assert.match(text, /Measured on WebGPU, maker model\./);
+    assert.match(text, /by the clock of the GPU \(timestamp queries\)/);
+    assert.match(text, /on the way to the GPU and back/);
+    assert.match(text, /stays? dense[^.]*\.[^.]*\. Dense shaders share whole tiles/);
+    assert.not.match(text, /WebAssembly/);
+  }
+  const fenced = fakeReport({ environment: { ...onGpu, timestamps: false } });
+  assert.match(reportText(fenced, { width: 1000 }), /with a fence after each layer/);
+  assert.match(reportText(fakeReport(), { width: 1000 }), /Measured on WebAssembly, 1 thread\./);
+});
+
+test('a choice between providers is told with its reason, and where the dense network would run faster', () => {
+  const choice = { chosen: 'wasm', why: 'wasm 5.00 ms a run against webgpu 6.00 ms, outputs read back', ms: { wasm: 5, webgpu: 6 } };
+  const { environment, totals } = fakeReport(), chosen = fakeReport({ environment: { ...environment, choice } });
+  assert.match(reportText(chosen, { width: 1000 }), /auto chose wasm: wasm 5\.00 ms a run against webgpu 6\.00 ms, outputs read back\.\n/);
+  const elsewhere = { provider: 'webgpu', denseMs: 1.5 * totals.sparseMs };
+  const page = htmlPage([fakeReport({ environment: { ...environment, choice }, elsewhere })]).replaceAll('\u00a0', ' ');
+  assert.match(page, /The dense network runs faster on webgpu, [\d.]+ ms: against that the zeros give 1\.50×\./);
+});
+
+test('where nothing was timed it is not said that no sparse kernel exists', () => {
+  const { totals, layers } = fakeReport(), left = layers.map((one) => (one.sparsity ? { ...one, format: 'dense', candidates: [] } : one));
+  const told = (decided?: 'predicted'): string =>
+    explain({ totals, layers: left.map((one) => ({ ...one, ...(decided && { decided }) })) }).join(' ');
+  assert.match(told('predicted'), /promised to be faster there \(predicted, not timed\)/);
+  assert.match(told(), /no sparse kernel exists for them/);
 });
 
 test.run();
