@@ -4,7 +4,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { BudgetOptions, CostTable } from '../measure/budget/index.ts';
 import { UsageError, shapesFrom, type Arguments, type Io, type Options } from './command.ts';
 import { engineChoices } from './engine.ts';
-import { evidenceFrom } from './evidence.ts';
+import { evidenceFrom, sayingWhere } from './evidence.ts';
 import { write } from './files.ts';
 import { progressOn } from './progress.ts';
 import type { PrunedModel } from './pruning.ts';
@@ -62,13 +62,14 @@ export async function budgetedBy(graph: Graph, options: BudgetOptions, { args, i
   const costs = table === undefined ? undefined : await costsIn(table);
   const evidence = await evidenceFrom(args, graph, String(options.criterion ?? 'squared'));
   try {
-    const result = await pruneToBudget(graph, {
+    const result = await sayingWhere(() => pruneToBudget(graph, {
       ...options, ...(costs && { costs }), ...(evidence && { evidence }), strict: false, onProgress: progress.report,
-    });
+    }));
     progress.end();
     if (saved) await write(saved, `${JSON.stringify(result.costs, null, 1)}\n`);
     io.out(`${budgetText(result.report, { width: io.width })}\n`);
-    return { graph: result.graph, masks: result.masks, how: { ...options, layers: result.report.layers } };
+    const { graph: pruned, masks, report } = result;
+    return { graph: pruned, masks, how: { ...options, layers: report.layers }, impossible: report.outcome === 'fastest' };
   } finally {
     progress.end();
   }

@@ -25,6 +25,12 @@ export interface Option {
 
 export type Options = Readonly<Record<string, Option>>;
 
+/** What options choose from: keys, or keys with what each is. */
+export type Choices = Readonly<Record<string, readonly string[] | Readonly<Record<string, string>>>>;
+
+/** What the program returns to who called it. */
+export const exitCodes = { ok: 0, failure: 1, usage: 2, impossible: 3 } as const;
+
 export interface Command {
   /** What follows the command's name, options apart. */
   readonly operands: string;
@@ -32,8 +38,9 @@ export interface Command {
   /** Command lines with what they are for. */
   readonly examples: readonly (readonly [line: string, about: string])[];
   /** The keys that options choose from, for the help. */
-  readonly choices: () => Promise<Readonly<Record<string, readonly string[]>>>;
-  readonly run: (args: Arguments, io: Io) => Promise<void>;
+  readonly choices: () => Promise<Choices>;
+  /** @returns the exit code; nothing: 0 */
+  readonly run: (args: Arguments, io: Io) => Promise<number | void>;
 }
 
 interface Bounds {

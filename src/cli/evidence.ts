@@ -1,4 +1,4 @@
-import { fail } from '../expect.ts';
+import { BurinError, fail } from '../expect.ts';
 import type { Graph, ValueInfo } from '../graph/graph.ts';
 import type { Evidence, EvidenceName } from '../prune/index.ts';
 import { Tensor } from '../tensor.ts';
@@ -26,6 +26,23 @@ async function fileEvidence(path: string): Promise<Evidence> {
     (found[name.slice(0, dot)] ??= {})[kind as EvidenceName] = tensor;
   }
   return found;
+}
+
+/** The place and the remedy of an error about evidence that is not there. */
+const missing = /^evidence of (.+) \[[\d, ]*\], (\w+)$/;
+
+/** Runs what asks a criterion; where it needs evidence that is not there, the error says how to give it on the command line. */
+export async function sayingWhere<T>(run: () => T | Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const [, layer, kind] = (error instanceof BurinError && error.remedy.startsWith('give evidence') && missing.exec(error.where)) || [];
+    if (!(error instanceof BurinError) || layer === undefined) throw error;
+    const { gatherings } = await import('../measure/activations.ts');
+    const gathered = Object.hasOwn(gatherings, kind) ? '--calibration FILE with sample inputs, or ' : '';
+    const remedy = `give ${gathered}--evidence FILE (.npz, .safetensors) with an array named ${layer}.${kind}`;
+    return fail({ kind: error.kind, where: error.where, needs: error.needs, got: error.got, remedy, cause: error });
+  }
 }
 
 /** The array of an input; a `.npy` is that of a lone one. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { BurinError, fail } from '../expect.ts';
 import { wrap } from '../report/wrap.ts';
-import { Arguments, UsageError, type Command, type Io, type Options } from './command.ts';
+import { Arguments, UsageError, exitCodes, type Command, type Io, type Options } from './command.ts';
 
 interface Entry {
   readonly about: string;
@@ -17,8 +17,6 @@ const commands = {
   prune: { about: 'prune a model and write it as ONNX', load: () => import('./prune.ts') },
   bench: { about: 'how near dense and sparse kernels come to what this device can do', load: () => import('./bench.ts') },
 } satisfies Record<string, Entry>;
-
-export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
 
 const common = {
   help: { type: 'boolean', short: 'h', about: 'this text' },
@@ -45,6 +43,7 @@ ${terms([
     ['exit 0', 'done; layers that cannot be pruned as asked are left as they were and named, unless --strict'],
     ['exit 1', 'it failed: a file that cannot be read, a network that cannot be run, a layer refused under --strict'],
     ['exit 2', 'it was called wrongly: an unknown command, option, name or value, or a shape for no input'],
+    ['exit 3', 'a budget is impossible: no pruning is as fast as --speedup or --budget-ms ask for; the fastest was written'],
   ], width)}
 `;
 }
@@ -53,7 +52,9 @@ async function commandHelp(name: string, command: Command, { width }: Io): Promi
   const all: Options = { ...command.options, ...common };
   const options = Object.entries(all).map(([key, { short, value, about }]) =>
     [`${short ? `-${short}, ` : ''}--${key}${value ? ` ${value}` : ''}`, about] as const);
-  const choices = Object.entries(await command.choices()).map(([key, keys]) => [key, keys.join(', ')] as const);
+  const choices = Object.entries(await command.choices());
+  const plain = choices.flatMap(([key, keys]) => (Array.isArray(keys) ? [[key, keys.join(', ')] as const] : []));
+  const tables = choices.flatMap(([key, keys]) => (Array.isArray(keys) ? [] : [`${key}\n${terms(Object.entries(keys), width)}\n\n`]));
   return `Usage: ${['burin', name, command.operands, '[options]'].filter(Boolean).join(' ')}
 
 ${commands[name as keyof typeof commands].about}
@@ -62,9 +63,9 @@ Options
 ${terms(options, width)}
 
 Choices
-${terms(choices, width)}
+${terms(plain, width)}
 
-Examples
+${tables.join('')}Examples
 ${command.examples.map(([line, why]) => `  # ${why}\n  ${line}`).join('\n')}
 `;
 }
@@ -93,7 +94,7 @@ async function version(): Promise<string> {
   return fail({ kind: 'file', where: 'package.json', needs: 'to lie beside the program', got: 'nothing' });
 }
 
-async function dispatch(argv: readonly string[], io: Io): Promise<void> {
+async function dispatch(argv: readonly string[], io: Io): Promise<number | void> {
   const [name, ...rest] = argv;
   if (name === '--version') return io.out(`${await version()}\n`);
   if (name === '--help' || name === '-h') return io.out(generalHelp(io));
@@ -104,7 +105,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<void> {
   const { command } = await load();
   const args = parse(rest, command);
   if (args.has('help')) return io.out(await commandHelp(name, command, io));
-  await command.run(args, io);
+  return command.run(args, io);
 }
 
 /** A wrong argument is the caller's to mend, like a wrong option. */
@@ -115,11 +116,10 @@ function hintFor(argv: readonly string[]): string {
   return `Try: burin ${name}--help\n`;
 }
 
-/** Runs a command line. @returns the exit code: 0, 1 where it failed, 2 where it was called wrongly */
+/** Runs a command line. @returns the exit code: 0, 1 where it failed, 2 where it was called wrongly, 3 where a budget is impossible */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
-    await dispatch(argv, io);
-    return exitCodes.ok;
+    return await dispatch(argv, io) ?? exitCodes.ok;
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     const stack = argv.includes('--debug') && error instanceof Error ? `${error.stack}\n` : '';

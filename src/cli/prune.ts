@@ -1,10 +1,10 @@
 import type { Graph } from '../graph/graph.ts';
 import { count, percent, several } from '../measure/words.ts';
 import { budgetFrom, budgetOptions, budgetedBy } from './budget.ts';
-import { UsageError, type Arguments, type Command, type Io } from './command.ts';
+import { UsageError, exitCodes, type Arguments, type Command, type Io } from './command.ts';
 import { engineChoices } from './engine.ts';
-import { expectFolders, write } from './files.ts';
-import { saveMasks } from './masks.ts';
+import { expectFolders, makeFolder, write } from './files.ts';
+import { checkMaskPath, maskFilesOf } from './masks.ts';
 import { loadModel, modelChoices, modelOptions } from './model.ts';
 import { removeOptions, removedFrom } from './remove.ts';
 import { isAsked, prunedBy, pruningChoices, pruningFrom, pruningOptions, weightsOf, type PrunedModel } from './pruning.ts';
@@ -42,7 +42,9 @@ export const command: Command = {
     ...modelOptions,
     output: { type: 'string', short: 'o', value: 'FILE', about: 'the ONNX file to write' },
     'sparse-initializers': { type: 'boolean', about: 'store only the kept weights where that is smaller' },
-    'save-masks': { type: 'string', value: 'FILE', about: 'write the masks: .safetensors says how they were made; .npz; one as .smtx' },
+    'save-masks': {
+      type: 'string', value: 'FILE', about: 'write masks: .safetensors, with how they were made; .npz; .smtx of one; FOLDER/ of .smtx',
+    },
   },
   examples: [
     ['burin prune model.onnx --sparsity 0.9 -o pruned.onnx', 'drop nine weights of ten in every layer'],
@@ -61,13 +63,18 @@ export const command: Command = {
     const spec = args.only('MODEL');
     const prune = await wayOf(args, io), output = args.text('output'), saved = args.text('save-masks');
     if (!output) throw new UsageError('needs -o FILE');
+    if (saved) checkMaskPath(saved);
     await expectFolders([output, saved, args.text('save-costs')]);
     const { graph } = await loadModel(spec, args.number('seed', { least: 0, whole: true }));
     const { writeOnnx } = await import('../io/onnx/index.ts');
     const pruned = await prune(graph), made = args.has('remove') ? await removedFrom(pruned.graph, { args, io }) : pruned.graph;
     const bytes = writeOnnx(made, { sparse: args.has('sparse-initializers') });
+    // Masks that cannot be written as asked are found out before anything is.
+    const masks = saved ? await maskFilesOf(saved, pruned.masks, { graph, how: pruned.how }) : new Map<string, Uint8Array>();
     await write(output, bytes);
-    if (saved) await saveMasks(saved, pruned.masks, { graph, how: pruned.how });
+    if (saved?.endsWith('/')) await makeFolder(saved);
+    for (const [path, content] of masks) await write(path, content);
     io.out(`${summaryOf(made)}\n${output}: ${count(bytes.length)}B\n`);
+    return pruned.impossible ? exitCodes.impossible : exitCodes.ok;
   },
 };

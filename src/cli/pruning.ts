@@ -1,8 +1,8 @@
 import type { Graph } from '../graph/graph.ts';
 import { prunableLayers } from '../graph/layers.ts';
 import type { Evidence, Masks, PruneChannelsOptions, PruneOptions, Scope } from '../prune/index.ts';
-import { UsageError, numberFrom, splitName, type Arguments, type Io, type Options } from './command.ts';
-import { evidenceFrom, evidenceOptions } from './evidence.ts';
+import { UsageError, numberFrom, splitName, type Arguments, type Choices, type Io, type Options } from './command.ts';
+import { evidenceFrom, evidenceOptions, sayingWhere } from './evidence.ts';
 import { maskFrom, maskOptions, maskedBy, type MaskSource } from './masks.ts';
 
 /** How to prune; the same for every command that does. */
@@ -105,6 +105,8 @@ export interface PrunedModel {
   readonly graph: Graph;
   readonly masks: Masks;
   readonly how: unknown;
+  /** No pruning is as fast as was asked for. */
+  readonly impossible?: boolean;
 }
 
 /** Prunes, and tells which layers were left as they were or kept more than was asked for. */
@@ -114,10 +116,12 @@ export async function prunedBy(graph: Graph, { manner, sparsity, mask, evidence 
   const how = { ...manner, ...(!manner.scope.includes(':') && { sparsity }) }, given = { ...how, evidence: await evidence(graph) };
   const { granularity: _, strict: __, ...channels } = given;
   const coupled = manner.granularity === COUPLED;
-  const { graph: pruned, masks, report } = coupled ? pruneChannels(graph, channels as PruneChannelsOptions) : prune(graph, given);
-  for (const { name, refused, floored } of report) {
+  const { graph: pruned, masks, report } = await sayingWhere(() =>
+    (coupled ? pruneChannels(graph, channels as PruneChannelsOptions) : prune(graph, given)));
+  for (const { name, refused, floored, emptied } of report) {
     if (refused) io.err(`left as it was: ${name}: ${refused}\n`);
     if (floored) io.err(`kept by --floor: ${name}\n`);
+    if (emptied) io.err(`nothing is left of ${name}: its outputs no longer depend on its inputs\n`);
   }
   return { graph: pruned, masks, how };
 }
@@ -140,15 +144,28 @@ export function sparsityOf(graph: Graph): number {
   return all ? 1 - kept / all : 0;
 }
 
-/** The tables the options choose from; sizes that a granularity takes are spelt out. */
-export async function pruningChoices(): Promise<Record<string, readonly string[]>> {
-  const { allocations, countings, criteria, granularities, layouts, scopes } = await import('../prune/index.ts');
+type Table = Readonly<Record<string, { readonly about: string }>>;
+const each = <T>(table: Readonly<Record<string, T>>, say: (row: T) => string): Record<string, string> =>
+  Object.fromEntries(Object.entries(table).map(([name, row]) => [name, say(row)]));
+const abouts = (table: Table): Record<string, string> => each(table, ({ about }) => about);
+
+/** The tables the options choose from, with what each row is; sizes that a granularity takes are spelt out. */
+export async function pruningChoices(): Promise<Choices> {
+  const tables = await import('../prune/index.ts'), { granularities, layouts, meanings, scopes } = tables;
   const spelt = Object.entries(granularities).map(([name, extents]) => {
     const sizes = extents.filter((extent) => typeof extent === 'string');
-    return sizes.length ? `${name}(${sizes.join(',')})` : name;
+    return [sizes.length ? `${name}(${sizes.join(',')})` : name, meanings[name as keyof typeof meanings]];
   });
   return {
-    granularity: [...spelt, COUPLED], criterion: Object.keys(criteria), scope: [...Object.keys(scopes), 'N:M'],
-    allocation: Object.keys(allocations), counting: Object.keys(countings), 'mask layout': Object.keys(layouts),
+    'mask layout': Object.keys(layouts),
+    'Granularities': { ...Object.fromEntries(spelt), [COUPLED]: 'filters with all they are tied to; see --remove' },
+    'Criteria': each(tables.criteria, ({ formula }) => formula),
+    'Scopes': { ...abouts(scopes), 'N:M': 'N of every M consecutive groups along the input channels are kept' },
+    'Allocations': abouts(tables.allocations),
+    'Countings': abouts(tables.countings),
+    'Evidence': abouts(tables.evidences),
+    'Schedules (of Pruner and drivers, for a training loop in JavaScript)': each(
+      tables.schedules, ({ formula, source }) => `${formula}; ${source}`,
+    ),
   };
 }

@@ -44,10 +44,17 @@ function allocationOf({ allocation, scope, sparsity }: PruneOptions, rule: Scope
 
 interface Wish { readonly options: PruneOptions; readonly rule: ScopeRule; readonly allocation: Allocation }
 
-function sparsities(graph: Graph, layers: readonly Layer[], { options: { sparsity }, rule, allocation }: Wish): Division['sparsityOf'] {
+function sparsities(graph: Graph, layers: readonly Layer[], { options, rule, allocation }: Wish): Division['sparsityOf'] {
+  const { sparsity } = options;
   const where = 'option sparsity';
   if (rule.fixed !== undefined) {
-    const fixed = rule.fixed;
+    const fixed = rule.fixed, { counting, floor = 0 } = options, most = 1 - fixed;
+    expect(counting === undefined || counting === 'exact', {
+      kind: 'argument', where: 'option counting', needs: 'exact or nothing, as the scope decides how many groups stay', got: show(counting),
+    });
+    expect(floor <= most + 1e-9, {
+      kind: 'argument', where: 'option floor', needs: `at most ${most}, which is what the scope keeps`, got: show(floor),
+    });
     expect(sparsity === undefined || sparsity === fixed, {
       kind: 'argument', where, needs: `${fixed} or nothing, as the scope decides it`, got: show(sparsity),
     });

@@ -44,6 +44,34 @@ export const granularities = {
   block_rows: ['R', 1, 1, 1],
 } as const satisfies Record<string, Row>;
 
+export type GranularityName = keyof typeof granularities;
+
+/** What goes as one, in words. */
+export const meanings = {
+  weight: 'one weight',
+  shared_weight: 'the same position in all filters',
+  channel: 'a vector across the input channels; also called vector',
+  column: 'a column of a window; in a linear layer all weights that read one input',
+  row: 'a row of a window; in a linear layer all weights of one output',
+  kernel: 'one window, all weights between an input and an output channel',
+  filter: 'all weights of one output channel',
+  shared_channel: 'one position of the window, of all channels',
+  shared_column: 'a column of the windows of one input channel in all filters',
+  shared_row: 'a row of the windows of one input channel in all filters',
+  vertical_slice: 'a column of all windows of one filter',
+  horizontal_slice: 'a row of all windows of one filter',
+  shared_vertical_slice: 'a column of all windows',
+  shared_horizontal_slice: 'a row of all windows',
+  shared_kernel: 'all weights that read one input channel',
+  layer: 'the whole layer',
+  block: 'R outputs × C inputs at one position of the window',
+  block_kernels: 'R outputs × C inputs, whole windows',
+  block_rows: 'R consecutive outputs at one input and position: what R × 1 BSR runs fastest',
+} satisfies Record<GranularityName, string>;
+
+/** The article's word for what lies along one axis; alone it is the vector along the input channels. */
+const aliases: Readonly<Record<string, GranularityName>> = { vector: 'channel' };
+
 /** Names that fasterai uses otherwise for linear layers: the rows and columns of the matrix [O, I]. */
 const linear: Readonly<Record<string, Row>> = {
   /** All weights of one output neuron. */
@@ -52,9 +80,10 @@ const linear: Readonly<Record<string, Row>> = {
   column: [all, 1, all, all],
 };
 
-export type GranularityName = keyof typeof granularities;
-
-/** A name of the table, with its numbers where it has some, `filter`, `block(4,1)` or `block:4x1`, `block_rows(8)`; or the extents. */
+/**
+ * A name of the table, with its numbers where it has some, `filter`, `block(4,1)` or `block:4x1`, `block_rows(8)`; `vector` for
+ * `channel`; or the extents [O, I, KH, KW].
+ */
 export type Granularity = GranularityName | (string & {}) | Extents;
 
 const spelling = /^([a-z_]+)(?:\((\d+)(?:,\s*(\d+))?\)|:(\d+)(?:x(\d+))?)?$/;
@@ -66,8 +95,8 @@ const spelling = /^([a-z_]+)(?:\((\d+)(?:,\s*(\d+))?\)|:(\d+)(?:x(\d+))?)?$/;
 export function extentsOf(granularity: Granularity, inLinear = false): Extents {
   if (typeof granularity !== 'string') return checked(granularity);
   const match = spelling.exec(granularity.trim());
-  const name = match?.[1] ?? granularity, own = inLinear ? linear[name] : undefined;
-  const row = own ?? lookUp<Row>(granularities, name, 'granularity');
+  const written = match?.[1] ?? granularity, name = Object.hasOwn(aliases, written) ? aliases[written] : written;
+  const row = (inLinear ? linear[name] : undefined) ?? lookUp<Row>(granularities, name, 'granularity');
   const numbers = (match ?? []).slice(2).filter((text) => text !== undefined).map(Number);
   const letters = (['R', 'C'] as const).filter((letter) => row.includes(letter));
   if (numbers.length !== letters.length) {

@@ -1,9 +1,12 @@
-export { allocations, type Allocation, type AllocationName, type Share } from './allocations.ts';
+export type { Layer } from '../graph/layers.ts';
+export { allocations, type Allocation, type AllocationName, type Share as LayerShare } from './allocations.ts';
+export type { LayerChoice } from './choose.ts';
 export { countings, type Counting, type CountingName } from './counting.ts';
 export { criterionFrom, type CriterionChoice } from './criteria/ask.ts';
 export { criteria, type Context, type Criterion, type CriterionName, type Scores } from './criteria/criteria.ts';
 export { evidences, type Evidence, type EvidenceName, type LayerEvidence, type Numbers } from './criteria/evidence.ts';
-export { extentsOf, granularities, type Extents, type Granularity, type GranularityName } from './granularities.ts';
+export type { Reduction } from './groups.ts';
+export { extentsOf, granularities, meanings, type Extents, type Granularity, type GranularityName } from './granularities.ts';
 export { applyMask, fromZeros, invert, isKept, maskFrom, statistics, unpackMask, type Mask, type MaskStatistics } from './masks/mask.ts';
 export { andMasks, andNotMasks, compareMask, isSubset, orMasks, overlap, sameMask, xorMasks, type Shared } from './masks/algebra.ts';
 export {

@@ -14,7 +14,7 @@ export interface PruneOptions {
   readonly criterion?: CriterionChoice;
   /** How far one decision reaches. Default weight. */
   readonly granularity?: Granularity;
-  /** What is ranked together. Default layer. */
+  /** What is ranked together. Default layer. Row needs a granularity with several groups a filter. */
   readonly scope?: Scope;
   /**
    * Fraction of the groups to drop, 0 … 1, of all layers, or by the name of a layer or of its weight (others stay as they are).
@@ -23,9 +23,12 @@ export interface PruneOptions {
   readonly sparsity?: number | Readonly<Record<string, number>>;
   /** How the sparsity is divided among the layers. Default uniform; scope model ranks all together, as allocation global. */
   readonly allocation?: AllocationName | (string & {}) | Allocation;
-  /** How many groups a fraction is, exactly (default) or as another library counts. */
+  /** How many groups a fraction is, exactly (default) or as another library counts. N:M counts by itself: only exact goes with it. */
   readonly counting?: CountingName | (string & {});
-  /** Fraction of its groups that every layer (under scope row every filter) keeps at least, 0 … 1; above 0 at least one. Default 0. */
+  /**
+   * Fraction of its groups that every layer (under scope row every filter) keeps at least, 0 … 1; above 0 at least one. Default 0.
+   * Under N:M at most N/M, which every window keeps anyway.
+   */
   readonly floor?: number;
   /** What the criterion needs besides the weights, by the name of a layer or of its weight. */
   readonly evidence?: Evidence;

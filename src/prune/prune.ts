@@ -30,6 +30,8 @@ export interface PrunedLayer {
   readonly groups?: { readonly total: number; readonly dropped: number };
   /** Groups that stay though they score like one that goes: the order of the weights decided. Absent where there are none. */
   readonly ties?: number;
+  /** Nothing is left of the layer: its outputs no longer depend on its inputs. */
+  readonly emptied?: true;
   /** More would have gone but for the option `floor`. */
   readonly floored?: true;
   /** Why the layer was left as it was. */
@@ -39,7 +41,10 @@ export interface PrunedLayer {
 export interface Pruned {
   /** The same network with zeros in its weights, which stay dense tensors. */
   readonly graph: Graph;
-  /** By weight name; a layer that was refused has none. */
+  /**
+   * By weight name; a layer that was refused has none. What is zero is dropped, except under N:M, whose masks keep exactly N of every M
+   * and so may keep a zero.
+   */
   readonly masks: ReadonlyMap<string, Mask>;
   /** One row for each chosen layer, in execution order. */
   readonly report: readonly PrunedLayer[];
@@ -68,7 +73,8 @@ interface Decision {
 /**
  * Drops the groups of weights that score lowest: exactly round-half-even(s · n) of n (option `counting` counts as other libraries do),
  * ties to the lowest flat index (to the lowest layer first where layers are ranked together). What is zero already counts as dropped,
- * goes first and stays dropped. `graph` is not modified; what is not pruned is shared with it.
+ * goes first and stays dropped. N:M keeps exactly N of every M, among equals the first (which is where a format of N:M has them), and of
+ * a window with fewer nonzeros than N zeros as well. `graph` is not modified; what is not pruned is shared with it.
  *
  * @throws BurinError `argument` for a graph that is none, options that do not exist or do not fit and evidence that is not there, `shape`
  * for a layer that does not fit (unless `strict` is false).
@@ -187,5 +193,9 @@ function weightOf(graph: Graph, layer: Layer): Tensor<Float32Array> {
 
 function rowOf(graph: Graph, layer: Layer, { decision, refused }: { decision?: Decision; refused?: string }): PrunedLayer {
   const mask = decision?.mask ?? fromZeros(weightOf(graph, layer));
-  return { name: layer.name, weight: layer.weight, ...statistics(mask), ...decision?.about, ...(refused !== undefined && { refused }) };
+  const numbers = statistics(mask), emptied = decision !== undefined && numbers.kept === 0 && numbers.total > 0;
+  return {
+    name: layer.name, weight: layer.weight, ...numbers, ...decision?.about, ...(emptied && { emptied }),
+    ...(refused !== undefined && { refused }),
+  };
 }

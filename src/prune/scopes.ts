@@ -32,15 +32,35 @@ export interface ScopeRule {
 
 const alone = (layers: readonly Layer[]): Layer[][] => layers.map((layer) => [layer]);
 
+/** @throws BurinError `argument` for a granularity of one group a filter, `shape` for a layer that has no more: all or none would go */
+function checkRows({ weight, dims }: Layer, { counts, groups, extents }: Grid): void {
+  if (groups / counts[0] > 1) return;
+  const whole = extents.slice(1).every((extent, axis) => extent === dims[axis + 1]) && dims[1] * dims[2] * dims[3] > 1;
+  fail({
+    kind: whole ? 'argument' : 'shape', where: `${weight} [${dims.join(', ')}], scope row`, needs: 'several groups in each filter to rank',
+    got: 'one', remedy: whole ? 'use scope layer, or a finer granularity' : 'leave this layer dense, or use scope layer',
+  });
+}
+
+/**
+ * What is ranked together, besides N:M and lists of layers. A layer of which nothing is left is marked `emptied` in the report; option
+ * `floor` keeps that from happening.
+ */
 export const scopes = {
   layer: { about: 'each layer loses the same fraction of its groups', batches: alone, choose: together },
-  row: { about: 'each filter (row of a linear layer) loses the same fraction of its groups', batches: alone, choose: rowByRow },
+  row: {
+    about: 'each filter (row of a linear layer) loses the same fraction of its groups', batches: alone, choose: rowByRow, check: checkRows,
+  },
   model: { about: 'the groups of all layers are ranked together', batches: (layers) => [layers], choose: together },
 } satisfies Record<string, ScopeRule>;
 
 /** Lists of layer names, where `*` stands for anything: each list is ranked together, and every other layer on its own. */
 export type LayerLists = readonly (readonly string[])[];
 
+/**
+ * What is ranked together: a row of {@link scopes}, N:M (N kept of every M consecutive input channels, NVIDIA's meaning) or lists of
+ * layers.
+ */
 export type Scope = keyof typeof scopes | `${number}:${number}` | KeepOf | LayerLists;
 
 /** The rule of a scope. @throws BurinError `argument` for an unknown one. */
@@ -85,10 +105,10 @@ function keepOf({ keep, of }: KeepOf): ScopeRule {
   return {
     about: `${keep} of every ${of} consecutive groups along the input channels are kept`,
     batches: alone,
-    choose: (candidates) => ({
-      marks: candidates.map(({ grid, scores }) => dropOfWindows(grid, scores, { keep, of })),
-      ties: candidates.map(() => 0), floored: candidates.map(() => false),
-    }),
+    choose: (candidates) => {
+      const chosen = candidates.map(({ grid, scores }) => dropOfWindows(grid, scores, { keep, of }));
+      return { marks: chosen.map(({ marks }) => marks), ties: chosen.map(({ ties }) => ties), floored: candidates.map(() => false) };
+    },
     check: (layer, grid) => checkWindows(layer, grid, { keep, of }),
     fixed: 1 - keep / of,
   };

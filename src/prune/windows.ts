@@ -24,18 +24,37 @@ export function checkWindows({ weight, dims }: Layer, grid: Grid, { keep, of }: 
   });
 }
 
-/** Marks all but the `keep` largest of every `of` groups along I; among equals the first are kept, as [4, 4, 4, 4] → 1100. */
-export function dropOfWindows({ counts }: Grid, scores: Scores, { keep, of }: KeepOf): Uint8Array {
+/**
+ * Marks all but the `keep` largest of every `of` groups along I; among equals the first are kept, as [4, 4, 4, 4] → 1100. Each window
+ * keeps exactly `keep`, so one with fewer nonzeros keeps zeros: [0, 0, 0, 7] → 1001. `ties` counts the groups that stay though they score
+ * like one of their window that goes, zeros not counted.
+ */
+export function dropOfWindows({ counts }: Grid, scores: Scores, { keep, of }: KeepOf): { marks: Uint8Array; ties: number } {
   const [O, I, H, W] = counts;
   const step = H * W;
-  const drop = new Uint8Array(scores.length);
+  const marks = new Uint8Array(scores.length);
+  let ties = 0;
   for (let run = 0; run < (O * I) / of; run++) {
-    for (let position = 0; position < step; position++) dropSmallest(scores, drop, { first: run * of * step + position, step, keep, of });
+    for (let position = 0; position < step; position++) {
+      const window = { first: run * of * step + position, step, keep, of };
+      dropSmallest(scores, marks, window);
+      ties += tiesIn(scores, marks, window);
+    }
   }
-  return drop;
+  return { marks, ties };
 }
 
-function dropSmallest(scores: Scores, drop: Uint8Array, { first, step, keep, of }: KeepOf & { first: number; step: number }): void {
+interface Window extends KeepOf { readonly first: number; readonly step: number }
+
+function tiesIn(scores: Scores, marks: Uint8Array, { first, step, of }: Window): number {
+  const last = first + of * step;
+  let edge = -Infinity, ties = 0;
+  for (let i = first; i < last; i += step) if (marks[i] && scores[i] > edge) edge = scores[i];
+  if (edge > -Infinity) for (let i = first; i < last; i += step) if (!marks[i] && scores[i] === edge) ties++;
+  return ties;
+}
+
+function dropSmallest(scores: Scores, drop: Uint8Array, { first, step, keep, of }: Window): void {
   const last = first + of * step;
   for (let i = first; i < last; i += step) {
     let ahead = 0;

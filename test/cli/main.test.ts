@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { main } from '../../src/cli/main.ts';
 import { readMasks } from '../../src/io/masks/index.ts';
 import { readNpy } from '../../src/io/npy.ts';
 import { writeNpz } from '../../src/io/npz.ts';
@@ -13,18 +12,7 @@ import { granularities } from '../../src/prune/index.ts';
 import { randomFrom } from '../../src/random.ts';
 import { sizeOf, Tensor } from '../../src/tensor.ts';
 import { zoo } from '../../src/graph/zoo/index.ts';
-
-interface Outcome { code: number; out: string; err: string }
-
-async function burin(...argv: string[]): Promise<Outcome> {
-  const outcome: Outcome = { code: -1, out: '', err: '' };
-  outcome.code = await main(argv, {
-    out: (text) => { outcome.out += text; },
-    err: (text) => { outcome.err += text; },
-    width: 100, color: false, live: false,
-  });
-  return outcome;
-}
+import { burin } from './burin.ts';
 
 /** The nearest package.json above: tests run from their source and from what was built. */
 function findPackage(): URL {
@@ -228,6 +216,10 @@ test('criteria take their evidence from a file, or gather it from sample inputs'
   assert.match(idle.err, /--calibration is for criteria that need inputNorms or hessian, got 'magnitude'/);
   const nothing = await burin('prune', model, '--criterion', 'wanda', ...fc3);
   assert.match(nothing.err, /evidence of fc3 .*inputNorms: needs ‖x‖₂/);
+  assert.match(nothing.err, /; give --calibration FILE with sample inputs, or --evidence FILE .* with an array named fc3\.inputNorms\n/);
+  const trained = await burin('prune', model, '--criterion', 'gradient', ...fc3);
+  assert.match(trained.err, /got nothing; give --evidence FILE \(.npz, .safetensors\) with an array named fc3\.gradient\n/);
+  assert.is(trained.code, 2);
   writeFileSync(path('h.npz'), writeNpz(new Map([['fc3.taste', tensor([1], 1)]])));
   const wrong = await burin('prune', model, '--criterion', 'gradient', '--evidence', path('h.npz'), ...fc3);
   assert.match(wrong.err, /h\.npz: needs arrays named LAYER\.KIND, KIND one of gradient, .*got 'fc3\.taste'/);

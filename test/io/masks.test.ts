@@ -11,7 +11,7 @@ import { writeOnnx } from '../../src/io/onnx/index.ts';
 import { readNpz } from '../../src/io/npz.ts';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.ts';
 import { readSmtx, writeSmtx } from '../../src/io/smtx.ts';
-import { applyMasks, compareMasks, maskFrom, masksOf, prune, sameMask, type Masks } from '../../src/prune/index.ts';
+import { applyMasks, compareMasks, maskFrom, masksOf, matchMasks, prune, sameMask, type Masks } from '../../src/prune/index.ts';
 import { sizeOf, Tensor } from '../../src/tensor.ts';
 import { sketch } from '../prune/networks.ts';
 import { root } from '../root.ts';
@@ -188,8 +188,27 @@ test('smtx holds O × I·KH·KW, whichever way the weight lies', async () => {
     assert.equal([0, 1].map((row) => [...found.subarray(row * cols, (row + 1) * cols)]), rows);
     assert.equal((await readMasksFor(graph, bytes, { name: 'a' })).masks, masks);
   }
+  const graph = sketch({ a: { op: 'MatMul', dims: [3, 2], values } }), masks = masksOf(graph);
+  assert.throws(() => writeMasks(masks, {}, { format: 'smtx' }), /smtx, 'a.weight': needs the network, which knows how the weight lies/);
+  const other = new Map([['b.weight', masks.get('a.weight')!]]);
+  assert.throws(() => writeMasks(other, {}, { format: 'smtx', graph }), /'b.weight': needs the mask of a layer of the network/);
+  const turned = new Map([['a.weight', maskFrom(values, [2, 3])]]);
+  assert.throws(() => writeMasks(turned, {}, { format: 'smtx', graph }), /needs a mask \[3, 2\], as the weight is, got \[2, 3\]/);
   assert.throws(() => writeMasks(new Map(), {}, { format: 'smtx' }), /needs one mask, as the file holds one matrix, got 0/);
   assert.throws(() => writeMasks(new Map(), {}, { format: 'h5' as MaskFormat }), /format: needs one of safetensors, npz, smtx, got 'h5'/);
+});
+
+test('a square weight that is stored [I, O] goes into smtx as O × I and comes back as it lies', async () => {
+  const values = [1, 1, 1, 0, 0, 0, 0, 1, 0];
+  const ways = [['MatMul', {}, true], ['Gemm', {}, true], ['Gemm', { transB: 1 }, false], ['Linear', {}, false]] as const;
+  for (const [op, attrs, turned] of ways) {
+    const graph = sketch({ a: { op, dims: [3, 3], values, attrs } }), masks = masksOf(graph);
+    const bytes = writeMasks(masks, {}, { format: 'smtx', graph });
+    assert.equal([...readSmtx(bytes).values], turned ? [1, 0, 0, 1, 0, 1, 1, 0, 0] : values, op);
+    const file = await readMasks(bytes, { name: 'a.weight' });
+    for (const name of ['a', 'a.weight']) assert.equal((await readMasksFor(graph, bytes, { name })).masks, masks, `${op} ${name}`);
+    assert.equal(matchMasks(graph, file.masks, { layout: file.layout }).masks, masks, op);
+  }
 });
 
 test('npz of masks are bool arrays in the shape of the weights', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { randomFrom } from '../../src/random.ts';
-import { extentsOf, granularities, prune } from '../../src/prune/index.ts';
+import { extentsOf, granularities, meanings, prune } from '../../src/prune/index.ts';
 import { sketch, weightsOf } from './networks.ts';
 
 type Dims = [number, number, number, number];
@@ -87,6 +87,13 @@ test('rows and columns of a linear layer are its neurons and its features, as fa
   assert.equal(left('row', 'fc'), [1, 1, 9, 0, 0, 0]);
   assert.equal(left('column', 'fc'), [0, 0, 9, 0, 0, 8]);
   assert.equal(left('row', 'gemm'), [0, 9, 0, 9]);
+});
+
+test('vector is the vector along the input channels, and every name has a meaning', () => {
+  assert.equal(extentsOf('vector'), extentsOf('channel'));
+  assert.equal(extentsOf('vector', true), extentsOf('row', true));
+  assert.throws(() => extentsOf('vector(4)'), /granularity vector\(4\): needs no numbers, got 1/);
+  assert.equal(Object.keys(meanings), Object.keys(granularities));
 });
 
 test.run();

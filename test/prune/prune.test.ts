@@ -21,6 +21,51 @@ test('2:4 keeps the two largest of four, the first of equals', () => {
   assert.is(maskOf([1, -5, 3, 2, 0, 0, 0, 7, 4, 4, 4, 4], { scope: { keep: 1, of: 4 } }), '010000011000');
 });
 
+test('N:M keeps exactly N, zeros too where there are no more, and reports ties', () => {
+  assert.is(maskOf([0, 0, 0, 7], { scope: '2:4' }), '1001');
+  assert.is(maskOf([0, 0, 0, 0], { scope: '2:4' }), '1100');
+  const rowOf = (values: number[]): unknown => {
+    const [{ ties, groups }] = prune(sketch({ fc: { op: 'Linear', dims: [1, values.length], values } }), { scope: '2:4' }).report;
+    return [ties, groups?.dropped];
+  };
+  assert.equal(rowOf([4, 4, 4, 4, 1, 2, 3, 4]), [2, 4]);
+  assert.equal(rowOf([1, 5, 1, 5, 3, 3, 3, 9]), [1, 4]);
+  assert.equal(rowOf([0, 0, 0, 7, 1, 2, 3, 4]), [undefined, 4]);
+});
+
+test('N:M with options that cannot apply is refused; a floor that it keeps anyway is not', () => {
+  assert.is(maskOf([1, 2, 3, 4], { scope: '2:4', floor: 0.5, counting: 'exact' }), '0011');
+  const refuses = (options: PruneOptions, message: RegExp): void => assert.throws(() => maskOf([1, 2, 3, 4], options), (error: unknown) =>
+    error instanceof BurinError && error.kind === 'argument' && message.test(error.message));
+  refuses({ scope: '2:4', floor: 0.6 }, /option floor: needs at most 0.5, which is what the scope keeps, got 0.6/);
+  refuses({ scope: '2:4', counting: 'torch' }, /option counting: needs exact or nothing, .*got 'torch'/);
+});
+
+test('scope row needs several groups a filter: one would all go, or none', () => {
+  const dims = [4, 3, 3, 3], thin = { op: 'Linear', dims: [4, 1], values: [1, 2, 3, 4] };
+  const graph = sketch({ conv: { dims, values: counting(dims) }, thin });
+  for (const granularity of ['filter', 'layer']) {
+    assert.throws(() => prune(graph, { scope: 'row', granularity, sparsity: 0.9 }), (error: unknown) => error instanceof BurinError &&
+      error.kind === 'argument' && /conv.weight .*scope row: needs several groups in each filter .*, got one; use/.test(error.message));
+  }
+  assert.throws(() => prune(graph, { scope: 'row', sparsity: 0.9 }), /thin.weight .*needs several groups .*leave this layer dense/);
+  const { report } = prune(graph, { scope: 'row', sparsity: 0.5, strict: false });
+  assert.equal(report.map(({ name, kept, refused }) => [name, kept, refused?.includes('several groups')]),
+    [['conv', 56, undefined], ['thin', 4, true]]);
+});
+
+test('a layer of which nothing is left is reported', () => {
+  const values = [1, 2, 3, 4], layer = { op: 'Linear', dims: [2, 2], values };
+  const graph = sketch({ a: layer, b: { ...layer, values: values.map((value) => value + 9) } });
+  const emptied = (options: PruneOptions): string[] => prune(graph, options).report.filter((row) => row.emptied).map(({ name }) => name);
+  assert.equal(emptied({ sparsity: 1 }), ['a', 'b']);
+  assert.equal(emptied({ sparsity: 1, scope: 'row' }), ['a', 'b']);
+  assert.equal(emptied({ sparsity: 0.8, scope: 'row' }), ['a', 'b']);
+  assert.equal(emptied({ sparsity: 0.5, scope: 'model' }), ['a']);
+  assert.equal(emptied({ sparsity: 0.5, scope: 'model', floor: 0.1 }), []);
+  assert.equal(emptied({ sparsity: 0.5 }), []);
+});
+
 test('the smallest go, negative or not', () => {
   assert.is(maskOf([-4, 1, -2, 3], { sparsity: 0.5 }), '1001');
   assert.is(maskOf([-4, 1, -2, 3], { sparsity: 0.5, criterion: 'squared' }), '1001');

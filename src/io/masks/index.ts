@@ -19,7 +19,10 @@ export { maskFormats, writeMasks, type MaskFormat, type WriteMasksOptions } from
 export type { Json } from './file.ts';
 
 export interface ReadMasksOptions {
-  /** Of the weight, for files that hold one mask without its name: `.smtx` and `.npy`. */
+  /**
+   * Of the weight, for files that hold one mask without its name: `.smtx` and `.npy`. A matrix of `.smtx` is O × I·KH·KW: `readMasksFor`
+   * lays it as the weight lies, or `matchMasks` with the file's `layout`.
+   */
   readonly name?: string;
   /** Bytes to which a compressed file may inflate. Default 2 GiB. */
   readonly mostBytes?: number;

@@ -50,7 +50,7 @@ export function pruneIn(graph: Graph, structure: Structure, densities: ReadonlyM
 
 function sparsities(graph: Graph, densities: ReadonlyMap<string, number>): Record<string, number> {
   const chosen = prunableLayers(graph).filter(({ weight }) => densities.has(weight));
-  return Object.fromEntries(chosen.map(({ name, weight }) => [name, 1 - densities.get(weight)!]));
+  return Object.fromEntries(chosen.map(({ weight }) => [weight, 1 - densities.get(weight)!]));
 }
 
 /** How one layer is to be pruned; without a structure it stays as it is. */

@@ -1,4 +1,11 @@
-import { BurinError } from '../../expect.ts';
+import { BurinError, lookUp } from '../../expect.ts';
+import { allocations } from '../allocations.ts';
+import { countings } from '../counting.ts';
+import { criterionFrom } from '../criteria/ask.ts';
+import { extentsOf } from '../granularities.ts';
+import { reductions } from '../groups.ts';
+import { checkOptions } from '../options.ts';
+import { scopeRule } from '../scopes.ts';
 import { aimOf, keepOfScope, scheduleOf, type LintWarning, type PrunerOptions } from './pruner-options.ts';
 import { ROUNDING } from './schedules.ts';
 import { lastUpdate, nextUpdate, numbersOf, specOf, tablesOf, targetAt, timelineOf, type ScheduleSpec, type Timeline } from './timeline.ts';
@@ -172,14 +179,47 @@ function falls(timeline: Timeline): boolean {
   return list.some((target, i) => i > 0 && Object.keys(target).some((layer) => target[layer] < list[i - 1][layer] - 1e-12));
 }
 
+type Part = (options: LintSpec) => unknown;
+
+/** What `prune` refuses whatever the network: each is tried, so that one mistake does not hide another. */
+const parts: readonly Part[] = [
+  ({ schedule: _, masks: __, onWarning: ___, steps: ____, ...options }) => checkOptions(options),
+  ({ granularity }) => granularity !== undefined && extentsOf(granularity),
+  ({ scope }) => scope !== undefined && scopeRule(scope),
+  ({ criterion }) => criterion !== undefined && criterionFrom(criterion),
+  ({ allocation }) => typeof allocation === 'string' && lookUp<unknown>(allocations, allocation, 'allocation'),
+  ({ counting }) => typeof counting === 'string' && lookUp<unknown>(countings, counting, 'counting'),
+  ({ reduction }) => typeof reduction === 'string' && lookUp<unknown>(reductions, reduction, 'reduction'),
+];
+
+function unusable(run: () => unknown): Finding | undefined {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof BurinError)) throw error;
+    const { where, needs, got, remedy } = error;
+    return { where, what: `needs ${needs}, got ${got}`, remedy };
+  }
+}
+
+/** Of several about one place the first. */
+function unusableParts(options: LintSpec): Finding[] {
+  const found = parts.map((part) => unusable(() => part(options))).filter((finding) => finding !== undefined);
+  const place = ({ where }: Finding): string => where.replace(/^option /, '').split(/[ ,]/)[0];
+  return found.filter((finding, i) => found.findIndex((other) => place(other) === place(finding)) === i);
+}
+
 /**
  * What is odd about a spec: schedules that never reach their end, regrowth without a schedule that regrows and the reverse, N:M that
- * others read the other way round, numbers that contradict each other. What cannot be run at all is a warning too, and no error.
+ * others read the other way round, numbers that contradict each other. What cannot be run at all, such as an option or a granularity
+ * that does not exist, is a warning too (code `unusable`), and no error. What depends on the network is for `Pruner` to refuse.
  */
 export function lint(options: LintSpec): LintWarning[] {
   const code = (key: string) => (finding: Finding): LintWarning => ({ code: key, ...finding });
   const out: LintWarning[] = [];
   try {
+    out.push(...(typeof options === 'object' && options !== null ? unusableParts(options).map(code('unusable')) : []));
     const spec = scheduleOf(options), written = specOf(options.schedule ?? 'one-shot');
     for (const [key, rule] of Object.entries(rules)) out.push(...rule(options, written).map(code(key)));
     const timeline = timelineOf(spec);
@@ -187,7 +227,7 @@ export function lint(options: LintSpec): LintWarning[] {
   } catch (error) {
     if (!(error instanceof BurinError)) throw error;
     const { where, needs, got, remedy } = error;
-    const said = out.some((warning) => warning.code === 'percent' || warning.code === 'end-before-begin');
+    const said = out.some((warning) => ['percent', 'end-before-begin'].includes(warning.code) || warning.where === where);
     if (!said) out.push({ code: 'unusable', where, what: `needs ${needs}, got ${got}`, remedy });
   }
   return out;

@@ -33,8 +33,23 @@ export interface PrunerStep {
   readonly report: readonly PrunedLayer[];
   /** Whether the criterion changed the weights that stay as well (obs): take `weights` over into the training. */
   readonly compensated: boolean;
-  /** Masked copies of the weights given, or what the criterion made of them; copied when first read. */
+  /**
+   * Masked copies of the weights given, or what the criterion made of them. At an update they are copied at once: they are the weights
+   * that the masks were made for, whatever training does to the arrays given afterwards. Other steps, which may be every step of a
+   * training, copy when this is first read: read it before training goes on. After the next step it can no longer be read.
+   * @throws BurinError `state` where the copy was not made before the next step
+   */
   readonly weights: ReadonlyMap<string, Tensor<Float32Array>>;
+}
+
+/** What an update came to. */
+interface Update {
+  readonly masks: Masks;
+  readonly report: readonly PrunedLayer[];
+  /** Whether there was anything to drop yet. */
+  readonly asked: boolean;
+  /** What the criterion made of the weights that stay, if it changes them. */
+  readonly made?: Weights;
 }
 
 /** The least float32. It stands for a zero that is kept: `prune` takes zeros for what was dropped before. */
@@ -58,6 +73,8 @@ export class Pruner {
   /** The model's own weights, for criteria that compare with them. */
   readonly #first: ReadonlyMap<string, Float32Array>;
   #t = -Infinity;
+  /** How many steps were made. */
+  #steps = 0;
   #masks: Masks = nothing;
   #sparsity = 0;
   #report: readonly PrunedLayer[] = [];
@@ -93,6 +110,7 @@ export class Pruner {
     const target = this.#targetAt(this.timeline.end), sparsity = keepOfScope(options.scope) ? undefined : target;
     prune(this.#model, { ...options, ...none, ...(askedOf(options, target) ?? { sparsity }) });
     const rule = scopeRule(options.scope ?? 'layer'), { granularity = 'weight' } = options;
+    rule.batches(this.#layers); // lists may name layers that there are not
     extentsOf(granularity);
     if (options.strict ?? true) for (const layer of this.#layers) rule.check?.(layer, gridFor(layer, granularity));
   }
@@ -121,14 +139,20 @@ export class Pruner {
     const due = dueAt(this.timeline, t);
     const before = this.#masks;
     const target = this.#targetAt(t);
-    const made = due !== undefined && due > this.#done.at ? this.#update({ due, target, state }) : undefined;
+    const update = due !== undefined && due > this.#done.at ? this.#update({ due, target, state }) : undefined;
     this.#t = t;
-    const masks = this.#masks;
-    let copies: Map<string, Tensor<Float32Array>> | undefined;
-    const copy = (): Map<string, Tensor<Float32Array>> => this.#masked(masks, made ?? state.weights);
+    const masks = this.#masks, number = ++this.#steps;
+    const copy = (): Map<string, Tensor<Float32Array>> => {
+      expect(number === this.#steps, {
+        kind: 'state', where: `pruner.step(${t}), weights`, needs: 'to be read before the next step', got: 'a later step',
+        remedy: 'take { weights } from the step at once',
+      });
+      return this.#masked(masks, update?.made ?? state.weights);
+    };
+    let copies = update ? copy() : undefined;
     return {
       t, target, masks, sparsity: this.#sparsity, changed: masks !== before && !sameMasks(masks, before), report: this.#report,
-      compensated: made !== undefined,
+      compensated: update?.made !== undefined,
       get weights() { return copies ??= copy(); },
     };
   }
@@ -147,8 +171,8 @@ export class Pruner {
     return targetAt(this.timeline, t, this.#layers.map(this.#labelOf));
   }
 
-  /** Prunes; what the criterion made of the weights that stay, if it changes them. */
-  #update({ due, target, state }: { due: number; target: PrunerStep['target']; state: PrunerState }): Weights | undefined {
+  /** Prunes; undefined where there was nothing to drop. */
+  #update({ due, target, state }: { due: number; target: PrunerStep['target']; state: PrunerState }): Update | undefined {
     const { regrow } = this.timeline;
     const same = JSON.stringify(target) === JSON.stringify(this.#done.target);
     const pruned = regrow || !same ? this.#prune(target, state) : undefined;
@@ -157,7 +181,7 @@ export class Pruner {
       this.#report = pruned.report;
     }
     this.#done = { at: due, target };
-    return pruned?.made;
+    return pruned?.asked ? pruned : undefined;
   }
 
   #setMasks(masks: Masks): void {
@@ -170,16 +194,16 @@ export class Pruner {
     this.#sparsity = all === 0 ? 0 : dropped / all;
   }
 
-  #prune(target: PrunerStep['target'], state: PrunerState): { masks: Masks; report: readonly PrunedLayer[]; made?: Weights } {
+  #prune(target: PrunerStep['target'], state: PrunerState): Update {
     const asked = askedOf(this.#options, target);
-    if (!asked) return { masks: nothing, report: [] };
+    if (!asked) return { masks: nothing, report: [], asked: false };
     const constants = new Map(this.#model.constants);
     for (const [layer, values] of this.#valuesOf(state.weights)) {
       constants.set(layer.weight, new Tensor('float32', this.#ready(layer.weight, values), this.#dimsOf(layer)));
     }
     const evidence = evidenceOf(this.#layers, { first: this.#first, given: this.#options.evidence, state });
     const { masks, report, graph } = prune({ ...this.#model, constants }, { ...this.#options, ...asked, evidence });
-    return { masks, report, ...(criterionOf(this.#options)?.compensate && { made: this.#compensated(graph) }) };
+    return { masks, report, asked: true, ...(criterionOf(this.#options)?.compensate && { made: this.#compensated(graph) }) };
   }
 
   #compensated(pruned: Graph): Weights {

@@ -4,6 +4,20 @@ import { lint, schedules, type LintSpec } from '../../../src/prune/index.ts';
 
 const codes = (spec: LintSpec): string[] => lint(spec).map(({ code }) => code);
 
+test('what prune refuses of options is a warning, each mistake once', () => {
+  const unusable = (spec: unknown): string[] => lint(spec as LintSpec).filter(({ code }) => code === 'unusable').map(({ where }) => where);
+  const fine: LintSpec = { sparsity: 0.5, granularity: 'block(4,4)', criterion: 'squared', scope: 'layer', counting: 'torch', steps: 9 };
+  assert.equal(unusable(fine), []);
+  assert.equal(unusable({ ...fine, granularity: 'atom' }), ['granularity']);
+  assert.equal(unusable({ ...fine, granularity: 'block' }), ['granularity block']);
+  assert.equal(unusable({ ...fine, sparsty: 0.5 }), ['prune options']);
+  assert.equal(unusable({ ...fine, granularity: 'atom', criterion: 'taste', scope: 'galaxy', counting: 'fingers', reduction: 'most' }),
+    ['granularity', 'scope', 'criterion', 'counting', 'reduction']);
+  assert.equal(unusable({ ...fine, allocation: 'fair', floor: 2 }), ['option floor', 'allocation']);
+  assert.equal(unusable({ ...fine, scope: 2 }), ['option scope']);
+  assert.match(lint({ ...fine, granularity: 'atom' }).map(({ what }) => what).join(), /needs one of weight, .*got 'atom'/);
+});
+
 const odd: [code: string, spec: LintSpec, what: RegExp][] = [
   ['end-off-grid', { schedule: { name: 'agp', final: 0.9, end: 150, every: 100, grid: 'tfmot' } },
     /last update is at 100 .* end, 150: it stops at 86.67 %/],

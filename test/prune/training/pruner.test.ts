@@ -250,18 +250,6 @@ test('layers, exclude and numbers by layer', () => {
   assert.throws(() => new Pruner(graph, { sparsity: { fc9: 0.5 } }), /option schedule: needs layers among fc1, fc2, fc3, got 'fc9'/);
 });
 
-test('tables take the names of weights, and tell layers of one name apart by them', () => {
-  const graph = zooGraph('lenet-300-100');
-  const rated = { name: 'lottery-ticket', rounds: 2, rate: { '*': 0.2, 'fc3.weight': 0.1 } };
-  assert.equal(new Pruner(graph, { schedule: rated }).step(1).target, { fc1: 1 - 0.8, fc2: 1 - 0.8, fc3: 1 - 0.9 });
-  const dims = [2, 2], values = [1, 2, 3, 4], pair = sketch({ a: { op: 'Linear', dims, values }, b: { op: 'Linear', dims, values } });
-  const twins: Graph = { ...pair, nodes: pair.nodes.map((node) => ({ ...node, name: 'fc' })) };
-  const step = new Pruner(twins, { sparsity: { 'a.weight': 0.25, 'b.weight': 0.75 } }).step(0);
-  assert.equal([...step.masks].map(([name, mask]) => [name, droppedOf(mask)]), [['a.weight', 1], ['b.weight', 3]]);
-  assert.equal(step.target, { 'a.weight': 0.25, 'b.weight': 0.75 });
-  assert.throws(() => new Pruner(twins, { sparsity: { fc: 0.5 } }), /option schedule, 'fc': needs a name of one layer, got that of 2/);
-});
-
 test('what prune refuses is refused', () => {
   const graph = zooGraph('lenet-300-100');
   assert.throws(() => new Pruner(graph, { sparsity: 0.5, criterion: 'taste' }), /criterion: needs one of magnitude/);
