@@ -11,18 +11,57 @@ const DAMPING = [0, 1e-8, 1e-6, 1e-4, 1e-2, 1];
 
 interface Square { readonly n: number; readonly at: Float64Array }
 
-/** Lower Cholesky factor of the rows and columns `list` of `h`, or undefined where it is not positive definite. */
+/**
+ * Lower Cholesky factor of the rows and columns `list` of `h`, or undefined where it is not positive definite. Four columns of two rows
+ * are worked out at a time, as the sum of one waits for each of its parts.
+ */
 function factor({ n, at }: Square, list: ArrayLike<number>, damping: number): Float64Array | undefined {
   const size = list.length, lower = new Float64Array(size * size);
   for (let r = 0; r < size; r++) {
-    for (let c = 0; c <= r; c++) {
-      let sum = at[list[r] * n + list[c]] + (r === c ? damping : 0);
-      for (let k = 0; k < c; k++) sum -= lower[r * size + k] * lower[c * size + k];
-      if (r === c && !(sum > 0)) return undefined;
-      lower[r * size + c] = r === c ? Math.sqrt(sum) : sum / lower[c * size + c];
+    for (let c = 0; c <= r; c++) lower[r * size + c] = at[list[r] * n + list[c]] + (r === c ? damping : 0);
+  }
+  for (let r = 0; r < size; r += 2) {
+    const fours = r & ~3, rows = r + 1 < size ? [r, r + 1] : [r];
+    for (let c = 0; c < fours; c += 4) {
+      if (rows.length === 2) subtractTile(lower, size, { r, c });
+      for (const row of rows) for (let j = c; j < c + 4; j++) finish(lower, size, { row, col: j, from: rows.length === 2 ? c : 0 });
+    }
+    for (const row of rows) {
+      for (let c = fours; c <= row; c++) if (!finish(lower, size, { row, col: c, from: 0 })) return undefined;
     }
   }
   return lower;
+}
+
+/** What products of earlier columns take from columns c … c + 3 of rows r and r + 1. */
+function subtractTile(lower: Float64Array, size: number, { r, c }: { readonly r: number; readonly c: number }): void {
+  const x = r * size, y = x + size, a = c * size, b = a + size, d = b + size, e = d + size;
+  let s0 = lower[x + c], s1 = lower[x + c + 1], s2 = lower[x + c + 2], s3 = lower[x + c + 3];
+  let t0 = lower[y + c], t1 = lower[y + c + 1], t2 = lower[y + c + 2], t3 = lower[y + c + 3];
+  for (let k = 0; k < c; k++) {
+    const u = lower[x + k], v = lower[y + k], p = lower[a + k], q = lower[b + k], w = lower[d + k], z = lower[e + k];
+    s0 -= u * p;
+    s1 -= u * q;
+    s2 -= u * w;
+    s3 -= u * z;
+    t0 -= v * p;
+    t1 -= v * q;
+    t2 -= v * w;
+    t3 -= v * z;
+  }
+  lower.set([s0, s1, s2, s3], x + c);
+  lower.set([t0, t1, t2, t3], y + c);
+}
+
+interface Entry { readonly row: number; readonly col: number; readonly from: number }
+
+/** An entry of the factor from what is left of it before column `from`; false where it is on the diagonal and not positive. */
+function finish(lower: Float64Array, size: number, { row, col, from }: Entry): boolean {
+  const x = row * size, y = col * size;
+  let sum = lower[x + col];
+  for (let k = from; k < col; k++) sum -= lower[x + k] * lower[y + k];
+  lower[x + col] = row === col ? Math.sqrt(sum) : sum / lower[y + col];
+  return row !== col || sum > 0;
 }
 
 /** Solves L·Lᵀ·x = b in place. */
@@ -50,19 +89,27 @@ function damped(h: Square, list: ArrayLike<number>, where: string): Float64Array
   expect(false, { kind: 'model', where, needs: 'a Hessian that is symmetric and not negative', got: 'one that no damping mends' });
 }
 
-/** Diagonal of the inverse: Σ over the rows of L⁻¹ squared. */
+/** Diagonal of the inverse: Σ over the rows of L⁻¹ squared, four columns at a time. */
 function inverseDiagonal(lower: Float64Array, n: number): Float64Array {
-  const diagonal = new Float64Array(n), column = new Float64Array(n);
-  for (let c = 0; c < n; c++) {
-    column.fill(0, c);
+  const diagonal = new Float64Array(n + 3), columns = new Float64Array(4 * n);
+  for (let c = 0; c < n; c += 4) {
     for (let r = c; r < n; r++) {
-      let sum = r === c ? 1 : 0;
-      for (let k = c; k < r; k++) sum -= lower[r * n + k] * column[k];
-      column[r] = sum / lower[r * n + r];
-      diagonal[c] += column[r] ** 2;
+      let s0 = Number(r === c), s1 = Number(r === c + 1), s2 = Number(r === c + 2), s3 = Number(r === c + 3);
+      for (let k = c, at = r * n + c, x = 4 * c; k < r; k++, at++, x += 4) {
+        const value = lower[at];
+        s0 -= value * columns[x];
+        s1 -= value * columns[x + 1];
+        s2 -= value * columns[x + 2];
+        s3 -= value * columns[x + 3];
+      }
+      const scale = lower[r * n + r];
+      for (const [j, sum] of [s0, s1, s2, s3].entries()) {
+        columns[4 * r + j] = sum / scale;
+        diagonal[c + j] += columns[4 * r + j] ** 2;
+      }
     }
   }
-  return diagonal;
+  return diagonal.subarray(0, n);
 }
 
 function hessians({ layer, evidence }: Context): Square[] {
