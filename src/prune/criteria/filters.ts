@@ -1,8 +1,11 @@
 import type { Context } from './criteria.ts';
 
+/** Squared distances below this share of the squared norms are taken from the differences: of the products few digits would be left. */
+const NEAR = 1e-6;
+
 /**
  * Σⱼ ‖Fᵢ − Fⱼ‖₂ over all filters j of a layer, given to every weight of filter i: with granularity filter and reduction mean this is
- * the score of FPGM (He et al. 2019). ‖a − b‖² is ‖a‖² + ‖b‖² − 2·ab in 64 bits, off by 10⁻⁸ of a norm where two filters are the same.
+ * the score of FPGM (He et al. 2019). ‖a − b‖² is ‖a‖² + ‖b‖² − 2·ab in 64 bits, and Σ(aₖ − bₖ)² where the two are near each other.
  */
 export function distances(weights: Float32Array, { layer }: Context): Float64Array {
   const filters = layer.dims[0], size = weights.length / filters, sums = new Float64Array(filters), wide = Float64Array.from(weights);
@@ -14,7 +17,8 @@ export function distances(weights: Float32Array, { layer }: Context): Float64Arr
       products(wide, size, [at(a), at(a + 1), at(b), at(b + 1), at(b + 2), at(b + 3)]).forEach((product, n) => {
         const i = a + (n >> 2), j = b + (n & 3);
         if (i >= j || j >= filters) return;
-        const distance = Math.sqrt(Math.max(0, squares[i] + squares[j] - 2 * product));
+        const both = squares[i] + squares[j], square = both - 2 * product;
+        const distance = Math.sqrt(square > NEAR * both ? square : differenceOf(wide, i * size, j * size, size));
         sums[i] += distance;
         sums[j] += distance;
       });
@@ -26,6 +30,12 @@ export function distances(weights: Float32Array, { layer }: Context): Float64Arr
 }
 
 const squareOf = (row: Float64Array): number => row.reduce((sum, value) => sum + value * value, 0);
+
+function differenceOf(w: Float64Array, a: number, b: number, size: number): number {
+  let sum = 0;
+  for (let k = 0; k < size; k++) sum += (w[a + k] - w[b + k]) ** 2;
+  return sum;
+}
 
 /** Products of two rows that begin at a0 and a1 with four others: each number read is used two or four times. */
 function products(w: Float64Array, size: number, [a0, a1, b0, b1, b2, b3]: readonly number[]): number[] {

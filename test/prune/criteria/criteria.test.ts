@@ -63,6 +63,23 @@ test('FPGM: distances between filters', () => {
   assert.equal(pruned.masks.get('fc.weight')!.bits, Uint8Array.of(0b110011));
 });
 
+test('FPGM: all pairs of many filters, those that are near each other too', () => {
+  const plain = (rows: readonly number[][]): number[] => rows.map((a) =>
+    rows.reduce((sum, b) => sum + Math.sqrt(a.reduce((all, x, k) => all + (Math.fround(x) - Math.fround(b[k])) ** 2, 0)), 0));
+  for (const [filters, size] of [[1, 3], [2, 1], [67, 300], [130, 17], [5, 513]]) {
+    const random = randomFrom(filters), row = (): number[] => Array.from({ length: size }, () => random.next() - 0.5);
+    const rows = Array.from({ length: filters }, row);
+    const wanted = plain(rows), got = scoresOf('fpgm', rows);
+    wanted.forEach((sum, i) => assert.ok(Math.abs(got[i * size] - sum) <= 1e-12 * sum, `${filters} × ${size}, filter ${i}`));
+  }
+  // 1e-6 of their norm apart: as the difference of the products only two digits of the distances would be left.
+  const random = randomFrom(5), base = Array.from({ length: 40 }, () => random.next());
+  const close = Array.from({ length: 70 }, () => base.map((x) => x + 1e-6 * random.next()));
+  const wanted = plain(close), got = scoresOf('fpgm', close);
+  wanted.forEach((sum, i) => assert.ok(Math.abs(got[i * 40] - sum) <= 1e-12 * sum, `near filter ${i}`));
+  assert.equal(scoresOf('fpgm', [base, base, base]).filter((sum) => sum !== 0), []);
+});
+
 test('Wanda in a convolution of groups: one norm a channel, or one a column', () => {
   const [layer] = prunableLayers(sketch({ conv: { dims: [2, 1, 1, 2], values: [1, 2, 3, 4], attrs: { group: 2 } } }));
   const score = (inputNorms: number[]): number[] =>
