@@ -22,6 +22,7 @@ export interface Allocation {
   readonly criterion?: 'squared';
 }
 
+/** How one sparsity becomes one a layer. Each says in `about` what it does and whose it is; a caller may give a record of the same form. */
 export const allocations = {
   'uniform': { about: 'every layer loses the same fraction', shares: (layers, sparsity) => layers.map(() => sparsity) },
   'uniform+': {
@@ -35,6 +36,7 @@ export const allocations = {
   },
 } satisfies Record<string, Allocation>;
 
+/** A row of {@link allocations}. */
 export type AllocationName = keyof typeof allocations;
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

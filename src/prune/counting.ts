@@ -32,4 +32,5 @@ export const countings = {
   torch_pruning: { about: 'as Torch-Pruning: n − ⌊(1 − s)·n⌋', drop: (n, s) => n - Math.floor(n * (1 - s)), ties: 'exact' },
 } satisfies Record<string, Counting>;
 
+/** A row of {@link countings}. */
 export type CountingName = keyof typeof countings;

@@ -44,6 +44,7 @@ export const granularities = {
   block_rows: ['R', 1, 1, 1],
 } as const satisfies Record<string, Row>;
 
+/** A row of {@link granularities}. */
 export type GranularityName = keyof typeof granularities;
 
 /** What goes as one, in words. */

@@ -47,6 +47,7 @@ export const reductions = {
   sum: (sum: number): number => sum,
 } as const;
 
+/** A row of {@link reductions}. */
 export type Reduction = keyof typeof reductions;
 
 /**

@@ -9,12 +9,13 @@ import type { Granularity } from './granularities.ts';
 import type { Reduction } from './groups.ts';
 import type { Scope } from './scopes.ts';
 
+/** Options of `prune`. Sparsities and floors are fractions 0 … 1 of the groups that the granularity makes. */
 export interface PruneOptions {
   /** Scores a weight; the smallest go. Default magnitude (squared under allocation lamp). */
   readonly criterion?: CriterionChoice;
   /** How far one decision reaches. Default weight. */
   readonly granularity?: Granularity;
-  /** What is ranked together. Default layer. Row needs a granularity with several groups a filter. */
+  /** What is ranked together. Default layer. Row is for granularities with several groups a filter: of one all go, or none. */
   readonly scope?: Scope;
   /**
    * Fraction of the groups to drop, 0 … 1, of all layers, or by the name of a layer or of its weight (others stay as they are).

@@ -18,6 +18,8 @@ import type { Candidate, ScopeRule } from './scopes.ts';
 import { countOnes } from './select.ts';
 import { dividedAs, type Division } from './divide.ts';
 
+/** What became of one layer; `sparsity`, `kept` and `total` count weights, and zeros that were there before as dropped. */
+/** What {@link prune} returns. */
 export interface PrunedLayer {
   readonly name: string;
   /** Name of its weight, the key of its mask. */

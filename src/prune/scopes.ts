@@ -32,25 +32,13 @@ export interface ScopeRule {
 
 const alone = (layers: readonly Layer[]): Layer[][] => layers.map((layer) => [layer]);
 
-/** @throws BurinError `argument` for a granularity of one group a filter, `shape` for a layer that has no more: all or none would go */
-function checkRows({ weight, dims }: Layer, { counts, groups, extents }: Grid): void {
-  if (groups / counts[0] > 1) return;
-  const whole = extents.slice(1).every((extent, axis) => extent === dims[axis + 1]) && dims[1] * dims[2] * dims[3] > 1;
-  fail({
-    kind: whole ? 'argument' : 'shape', where: `${weight} [${dims.join(', ')}], scope row`, needs: 'several groups in each filter to rank',
-    got: 'one', remedy: whole ? 'use scope layer, or a finer granularity' : 'leave this layer dense, or use scope layer',
-  });
-}
-
 /**
- * What is ranked together, besides N:M and lists of layers. A layer of which nothing is left is marked `emptied` in the report; option
- * `floor` keeps that from happening.
+ * What is ranked together, besides N:M and lists of layers. A layer of which nothing is left is marked `emptied` in the report: so one is
+ * by scope row where a filter is a single group, all of which go above a sparsity of one half. Option `floor` keeps that from happening.
  */
 export const scopes = {
   layer: { about: 'each layer loses the same fraction of its groups', batches: alone, choose: together },
-  row: {
-    about: 'each filter (row of a linear layer) loses the same fraction of its groups', batches: alone, choose: rowByRow, check: checkRows,
-  },
+  row: { about: 'each filter (row of a linear layer) loses the same fraction of its groups', batches: alone, choose: rowByRow },
   model: { about: 'the groups of all layers are ranked together', batches: (layers) => [layers], choose: together },
 } satisfies Record<string, ScopeRule>;
 

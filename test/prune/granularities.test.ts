@@ -91,7 +91,7 @@ test('rows and columns of a linear layer are its neurons and its features, as fa
 
 test('vector is the vector along the input channels, and every name has a meaning', () => {
   assert.equal(extentsOf('vector'), extentsOf('channel'));
-  assert.equal(extentsOf('vector', true), extentsOf('row', true));
+  assert.equal(extentsOf('vector', true), extentsOf('channel', true));
   assert.throws(() => extentsOf('vector(4)'), /granularity vector\(4\): needs no numbers, got 1/);
   assert.equal(Object.keys(meanings), Object.keys(granularities));
 });

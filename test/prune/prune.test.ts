@@ -41,19 +41,6 @@ test('N:M with options that cannot apply is refused; a floor that it keeps anywa
   refuses({ scope: '2:4', counting: 'torch' }, /option counting: needs exact or nothing, .*got 'torch'/);
 });
 
-test('scope row needs several groups a filter: one would all go, or none', () => {
-  const dims = [4, 3, 3, 3], thin = { op: 'Linear', dims: [4, 1], values: [1, 2, 3, 4] };
-  const graph = sketch({ conv: { dims, values: counting(dims) }, thin });
-  for (const granularity of ['filter', 'layer']) {
-    assert.throws(() => prune(graph, { scope: 'row', granularity, sparsity: 0.9 }), (error: unknown) => error instanceof BurinError &&
-      error.kind === 'argument' && /conv.weight .*scope row: needs several groups in each filter .*, got one; use/.test(error.message));
-  }
-  assert.throws(() => prune(graph, { scope: 'row', sparsity: 0.9 }), /thin.weight .*needs several groups .*leave this layer dense/);
-  const { report } = prune(graph, { scope: 'row', sparsity: 0.5, strict: false });
-  assert.equal(report.map(({ name, kept, refused }) => [name, kept, refused?.includes('several groups')]),
-    [['conv', 56, undefined], ['thin', 4, true]]);
-});
-
 test('a layer of which nothing is left is reported', () => {
   const values = [1, 2, 3, 4], layer = { op: 'Linear', dims: [2, 2], values };
   const graph = sketch({ a: layer, b: { ...layer, values: values.map((value) => value + 9) } });
@@ -61,6 +48,9 @@ test('a layer of which nothing is left is reported', () => {
   assert.equal(emptied({ sparsity: 1 }), ['a', 'b']);
   assert.equal(emptied({ sparsity: 1, scope: 'row' }), ['a', 'b']);
   assert.equal(emptied({ sparsity: 0.8, scope: 'row' }), ['a', 'b']);
+  assert.equal(emptied({ sparsity: 0.6, scope: 'row', granularity: 'filter' }), ['a', 'b']);
+  assert.equal(emptied({ sparsity: 0.6, scope: 'row', granularity: 'filter', floor: 0.1 }), []);
+  assert.equal(emptied({ sparsity: 0.5, scope: 'row', granularity: 'filter' }), []);
   assert.equal(emptied({ sparsity: 0.5, scope: 'model' }), ['a']);
   assert.equal(emptied({ sparsity: 0.5, scope: 'model', floor: 0.1 }), []);
   assert.equal(emptied({ sparsity: 0.5 }), []);

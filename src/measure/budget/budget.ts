@@ -15,6 +15,7 @@ import { averages, repeating, scoresOf, shareTable } from './shares.ts';
 import { assign, type Masked } from './structures.ts';
 import { uniformRows } from './uniform.ts';
 
+/** What `pruneToBudget` returns. */
 export interface Budgeted {
   /** The same network with zeros in its weights, which stay dense tensors. */
   readonly graph: Graph;

@@ -9,6 +9,7 @@ import { assign, uniformly, type Assignment, type Masked, type Pruning, type Str
 /** Milliseconds at a density: the fraction of the weights that are not zero. */
 export type Point = readonly [density: number, ms: number];
 
+/** What one layer costs, in milliseconds of the device of the table. */
 export interface LayerCosts {
   readonly name: string;
   /** Name of its weight. */

@@ -17,6 +17,7 @@ const decided = {
 type Handed = Omit<PruneOptions, keyof typeof decided | 'strict' | 'floor'>;
 type Device = Pick<SessionOptions, 'executionProviders' | 'formats' | 'threads' | 'shapes' | 'tune' | 'tuning'>;
 
+/** Options of `pruneToBudget`: times are milliseconds, speedups are over the network with dense kernels, the rest are fractions 0 … 1. */
 export interface BudgetOptions extends Handed, Device {
   /** Milliseconds the network may take on this device, or… */
   readonly budgetMs?: number;
@@ -54,6 +55,7 @@ export interface BudgetOptions extends Handed, Device {
   readonly onProgress?: (progress: Progress) => void;
 }
 
+/** What layers may lose their weights in where the caller names nothing: the shapes that formats here run fast. */
 export const usualGranularities: readonly string[] = ['weight', 'block_rows(4)', 'block(4,4)', '2:4'];
 
 type Decided = 'average' | 'floor' | 'tolerance' | 'limitMs' | 'verify' | 'compareUniform' | 'strict';

@@ -34,6 +34,7 @@ export interface UniformRow {
   readonly met: boolean;
 }
 
+/** One allocation that was measured, in milliseconds. */
 export interface BudgetRound {
   /** What the model was allowed, what it promised and what was measured. */
   readonly modelMs: number;

@@ -165,6 +165,7 @@ export const averages = {
   },
 } satisfies Record<string, Average>;
 
+/** A row of {@link averages}. */
 export type AverageName = keyof typeof averages;
 
 /** The score kept under every average, from the share of each layer. */

@@ -88,6 +88,10 @@ function layerAdaptive(weights: Float32Array): Scores {
   return shareOfLarger(filled(weights.length, (i) => weights[i] ** 2), ascending(magnitudes(weights)));
 }
 
+/**
+ * Scores of one weight w, the smallest of which go; g is ∂L/∂w, w₀ what training began with, x what the weight meets. Sources stand above
+ * the rows; those without one are fasterai's or plain. `needs` names the evidence that `prune` must be given.
+ */
 export const criteria = {
   magnitude: { formula: '|w|', score: magnitudes },
   squared: each('w²', (w) => w * w),
@@ -123,4 +127,5 @@ export const criteria = {
   lamp: { formula: 'w²/Σ of the squares not smaller', score: layerAdaptive },
 } satisfies Record<string, Criterion>;
 
+/** A row of {@link criteria}. */
 export type CriterionName = keyof typeof criteria;

@@ -30,11 +30,13 @@ export const evidences = {
   },
 } satisfies Record<string, Kind>;
 
+/** A row of {@link evidences}. */
 export type EvidenceName = keyof typeof evidences;
 
 /** Numbers in an order of their own, or a tensor of them. */
 export type Numbers = Float32Array | Float64Array | readonly number[] | Tensor;
 
+/** What a criterion is given of one layer: numbers as {@link evidences} says, those of one a weight in OIHW order. */
 export type LayerEvidence = Readonly<Partial<Record<EvidenceName, ArrayLike<number>>>>;
 
 /** By the name of a layer or of its weight. */

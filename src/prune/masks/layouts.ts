@@ -67,6 +67,7 @@ export const layouts = {
   },
 } satisfies Record<string, Arrange>;
 
+/** A row of {@link layouts}. */
 export type LayoutName = keyof typeof layouts;
 
 const isUnchanged = ({ perm }: Arrangement): boolean => perm.every((dim, i) => dim === i);

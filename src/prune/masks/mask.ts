@@ -7,6 +7,7 @@ export interface Mask {
   readonly bits: Uint8Array;
 }
 
+/** How much a mask keeps, in weights. */
 export interface MaskStatistics {
   readonly total: number;
   readonly kept: number;

@@ -8,6 +8,7 @@ import { applyMask, checkMask, fromZeros, statistics, unpackMask, type Mask, typ
 
 // Masks of a whole network, by the name of the weight.
 
+/** Masks by the name of the weight among the constants of a graph. */
 export type Masks = ReadonlyMap<string, Mask>;
 
 /** @throws BurinError `argument` for what is no map of masks, `shape` for a mask whose bits do not fit its shape */
@@ -66,6 +67,7 @@ export function someNames(names: readonly string[]): string {
   return names.slice(0, MOST_NAMES).join(', ') + (names.length > MOST_NAMES ? `, … (${names.length})` : '');
 }
 
+/** What one mask keeps: weights, output channels, windows. */
 export interface MaskRow extends MaskStatistics {
   /** Name of the weight, or `total`. */
   readonly name: string;
@@ -77,6 +79,7 @@ export interface MaskRow extends MaskStatistics {
   readonly liveKernels: number;
 }
 
+/** What {@link maskReport} returns: a row for each mask, in their order, and the sums. */
 export interface MaskReport {
   readonly rows: readonly MaskRow[];
   readonly total: MaskRow;
@@ -128,6 +131,7 @@ function channelsOf(mask: Mask, layer: Layer | undefined): Channels {
   return { filters: groups * outputs, liveFilters: alive.reduce((sum, one) => sum + one, 0), kernels, liveKernels };
 }
 
+/** What {@link compareMasks} returns: numbers of weights, for each weight and in all. */
 export interface ComparedMasks {
   readonly rows: readonly (Shared & { readonly name: string })[];
   readonly total: Shared;

@@ -7,6 +7,7 @@ import { arranged, layouts, sameArrangement, type Arrangement, type LayoutName }
 import { checkMasks, someNames, type Masks } from './masks.ts';
 import { keyOf, sharedEnd, spellings, type Parts } from './names.ts';
 
+/** What {@link matchMasks} is told where names and shapes do not tell. */
 export interface MatchOptions {
   /**
    * How the masks lie: one layout, or several from which the first is taken that fits all masks. Default: as stored, as PyTorch or as
@@ -20,6 +21,7 @@ export interface MatchOptions {
 /** How a mask's name was recognised: told by the caller, the same, the same layer, or one the end of the other. */
 export type MatchedBy = 'told' | 'name' | 'layer' | 'end';
 
+/** Which weight a mask was found to belong to, and why. */
 export interface MatchedMask {
   readonly mask: string;
   readonly weight: string;
@@ -27,6 +29,7 @@ export interface MatchedMask {
   readonly layout: LayoutName;
 }
 
+/** What {@link matchMasks} returns. */
 export interface MatchedMasks {
   /** By weight name, in the stored order of the weight. */
   readonly masks: Masks;

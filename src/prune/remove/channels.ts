@@ -15,6 +15,7 @@ import { filterScores, setScores } from './scores.ts';
 import { sized, type Shapes } from './sizes.ts';
 import { zeroed } from './zero.ts';
 
+/** Options of {@link pruneChannels}; those that `prune` has too mean the same. Sparsity is a fraction 0 … 1 of the channel sets. */
 export interface PruneChannelsOptions
   extends Pick<PruneOptions, 'criterion' | 'sparsity' | 'evidence' | 'layers' | 'exclude' | 'reduction' | 'seed'> {
   /** What is ranked together: the sets of each group (default), or of all groups. */

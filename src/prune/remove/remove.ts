@@ -10,6 +10,7 @@ import { numbersOf, sameShape, type Tensor } from '../../tensor.ts';
 import { reportOf, type RemovalReport } from './report.ts';
 import { followingSizes, sized, type Shapes, type Sized } from './sizes.ts';
 
+/** Options of {@link removeChannels}. */
 export interface RemoveOptions {
   /** Shapes of inputs with free dimensions; the smaller network then takes these only. Without, it stays free. */
   readonly shapes?: Shapes;
@@ -22,6 +23,7 @@ export interface RemoveOptions {
 
 const borders = { auto: true, none: false } as const;
 
+/** What {@link removeChannels} returns. */
 export interface Removed {
   /** The smaller network: plain records, with the names of nodes, weights, inputs and outputs it had. */
   readonly graph: Graph;

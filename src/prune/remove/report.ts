@@ -25,6 +25,7 @@ export interface KeptChannels {
   readonly why: string;
 }
 
+/** What removal came to: numbers before and after, and what stayed. */
 export interface RemovalReport {
   /** Shapes of the inputs at which `macs` are counted. */
   readonly shapes: Readonly<Record<string, Shape>>;

@@ -41,6 +41,15 @@ function fractionsOf(options: LintSpec, spec: ScheduleSpec): [where: string, val
     : [[where, value] as [string, unknown]]));
 }
 
+/** What a group spans; nothing of a granularity that does not exist, which is found elsewhere. */
+function spansOf(granularity: NonNullable<LintSpec['granularity']>): readonly number[] {
+  try {
+    return extentsOf(granularity);
+  } catch {
+    return [1, 1];
+  }
+}
+
 const rules: Readonly<Record<string, Rule>> = {
   percent: (options, spec) => fractionsOf(options, spec).flatMap(([where, value]) => (typeof value === 'number' && value > 1
     ? [{ where, what: `${value} is more than all weights`, remedy: `sparsity is a fraction: ${value / 100} drops ${value} %` }] : [])),
@@ -57,6 +66,14 @@ const rules: Readonly<Record<string, Rule>> = {
       what: `${keep}:${of} keeps ${keep} of ${of}, as NVIDIA counts; TF-MOT and Wanda count the zeros, ${of - keep}:${of}`,
       remedy: `write { keep: ${keep}, of: ${of} }, or { keep: ${of - keep}, of: ${of} } if zeros were meant`,
     }];
+  },
+
+  'one-group-a-row': ({ scope, granularity }) => {
+    const [, ...rest] = scope === 'row' && granularity !== undefined ? spansOf(granularity) : [1, 1];
+    return rest.every((extent) => extent === Infinity) ? [{
+      where: 'option scope', what: `scope row ranks the groups of each filter, of which ${String(granularity)} makes one: all go, or none`,
+      remedy: 'use scope layer, or a finer granularity',
+    }] : [];
   },
 
   'sparsity-of-scope': (options, spec) => {

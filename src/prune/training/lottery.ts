@@ -26,6 +26,7 @@ export interface LotteryOptions<M> extends PrunerOptions {
   readonly reinitialise?: boolean;
 }
 
+/** What the lottery-ticket driver returns. */
 export interface LotteryRun<M> extends Run<M> {
   /** The ticket: the weights that the last round started from, zero where the masks drop. */
   readonly ticket: Graph;

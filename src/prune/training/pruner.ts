@@ -19,6 +19,7 @@ import { covers, dueAt, mapTables, numbersOf, targetAt, timelineOf, type Schedul
 import { checkMasks, type Masks } from '../masks/masks.ts';
 import { maskWeights, entriesOf, maskInPlace, valuesOf, withWeights, type Weights } from './weights.ts';
 
+/** What {@link Pruner.step} returns. Sparsities are fractions 0 … 1. */
 export interface PrunerStep {
   readonly t: number;
   /** The sparsity that the schedule asks for at t: 0 … 1, or by layer name. */
@@ -35,9 +36,8 @@ export interface PrunerStep {
   readonly compensated: boolean;
   /**
    * Masked copies of the weights given, or what the criterion made of them. At an update they are copied at once: they are the weights
-   * that the masks were made for, whatever training does to the arrays given afterwards. Other steps, which may be every step of a
-   * training, copy when this is first read: read it before training goes on. After the next step it can no longer be read.
-   * @throws BurinError `state` where the copy was not made before the next step
+   * that the masks were made for, whatever training does to the arrays given afterwards. Other steps, as there may be very many, copy
+   * when this is first read, and then give what the arrays hold at that moment: read it before training goes on.
    */
   readonly weights: ReadonlyMap<string, Tensor<Float32Array>>;
 }
@@ -73,8 +73,6 @@ export class Pruner {
   /** The model's own weights, for criteria that compare with them. */
   readonly #first: ReadonlyMap<string, Float32Array>;
   #t = -Infinity;
-  /** How many steps were made. */
-  #steps = 0;
   #masks: Masks = nothing;
   #sparsity = 0;
   #report: readonly PrunedLayer[] = [];
@@ -141,14 +139,8 @@ export class Pruner {
     const target = this.#targetAt(t);
     const update = due !== undefined && due > this.#done.at ? this.#update({ due, target, state }) : undefined;
     this.#t = t;
-    const masks = this.#masks, number = ++this.#steps;
-    const copy = (): Map<string, Tensor<Float32Array>> => {
-      expect(number === this.#steps, {
-        kind: 'state', where: `pruner.step(${t}), weights`, needs: 'to be read before the next step', got: 'a later step',
-        remedy: 'take { weights } from the step at once',
-      });
-      return this.#masked(masks, update?.made ?? state.weights);
-    };
+    const masks = this.#masks;
+    const copy = (): Map<string, Tensor<Float32Array>> => this.#masked(masks, update?.made ?? state.weights);
     let copies = update ? copy() : undefined;
     return {
       t, target, masks, sparsity: this.#sparsity, changed: masks !== before && !sameMasks(masks, before), report: this.#report,

@@ -15,6 +15,7 @@ export interface CurveNumbers {
 /** Sparsity as a function of progress p, 0 … 1. At p = 1 a schedule is at `final`, whatever its curve says. */
 export type Curve = (p: number, numbers: CurveNumbers) => number;
 
+/** A row of {@link schedules}, or a curve of the caller's with what it needs. */
 export interface Schedule {
   readonly formula: string;
   readonly source: string;
@@ -37,6 +38,7 @@ const roundAt = (p: number, rounds: number): number => Math.ceil(p * rounds - RO
 const wave = (angle: number): number => (1 - Math.cos(angle)) / 2;
 const logistic = (p: number): number => 1 + Math.exp(-14 * p + 6);
 
+/** Sparsity over progress p, each with its formula and source: s_i is `initial`, s_f `final`, n `rounds`; fractions 0 … 1. */
 export const schedules = {
   'one-shot': {
     formula: 's_f from its start', source: 'LeCun, Denker and Solla (1990)', needs: ['final'], instant: true,
@@ -84,4 +86,5 @@ function ticket(p: number, { initial, rate, rounds }: CurveNumbers): number {
   return 1 - (1 - initial) * (1 - rate) ** roundAt(p, rounds);
 }
 
+/** A row of {@link schedules}. */
 export type ScheduleName = keyof typeof schedules;

@@ -15,6 +15,7 @@ export const grids = {
   tfmot: (last: number): number => last,
 } as const;
 
+/** A row of the grids: when updates fall. */
 export type GridName = keyof typeof grids;
 
 /** A schedule as data. Times are in whatever unit the caller counts in: steps, epochs, rounds. */
@@ -45,6 +46,7 @@ export interface ScheduleSpec {
   readonly grid?: GridName;
 }
 
+/** A schedule by name, as a curve p → sparsity, or in full. */
 export type ScheduleChoice = ScheduleName | (string & {}) | Curve | ScheduleSpec;
 
 /** A schedule with nothing left open. */

@@ -40,6 +40,7 @@ export interface Round<M> extends TrainStep {
   readonly reinitialised?: M;
 }
 
+/** What a driver returns. */
 export interface Run<M> {
   /** The network as it was trained last, zero where the masks drop. */
   readonly model: Graph;

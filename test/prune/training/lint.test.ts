@@ -30,6 +30,7 @@ const odd: [code: string, spec: LintSpec, what: RegExp][] = [
   ['falls-without-regrowth', { schedule: { name: 'linear', initial: { a: 0.9, b: 0 }, final: 0.5, end: 10 } }, /falls/],
   ['regrowth-without-fall', { schedule: { name: 'agp', final: 0.9, end: 10, regrow: true } }, /never falls/],
   ['ambiguous-nm', { scope: '1:4' }, /keeps 1 of 4, as NVIDIA counts; TF-MOT and Wanda count the zeros, 3:4/],
+  ['one-group-a-row', { scope: 'row', granularity: 'filter', sparsity: 0.5 }, /of which filter makes one: all go, or none/],
   ['sparsity-of-scope', { scope: '2:4', sparsity: 0.9 }, /scope 2:4 decides the sparsity, 0.5/],
   ['sparsity-of-scope', { scope: { keep: 1, of: 4 }, schedule: { name: 'agp', final: 0.9, end: 3 } }, /decides the sparsity, 0.75/],
   ['two-sparsities', { sparsity: 0.8, schedule: { name: 'agp', final: 0.9, end: 3 } }, /its own final/],
