@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  criteria, prune, type Criterion, type CriterionName, type Evidence, type LayerEvidence, type PruneOptions,
+  criteria, isKept, prune, type Criterion, type CriterionName, type Evidence, type LayerEvidence, type PruneOptions,
 } from '../../../src/prune/index.ts';
 import type { Graph } from '../../../src/graph/graph.ts';
 import { prunableLayers } from '../../../src/graph/layers.ts';
@@ -86,6 +86,34 @@ test('Wanda in a convolution of groups: one norm a channel, or one a column', ()
     [...criteria.wanda.score(Float32Array.of(1, 2, 3, 4), { layer, random: randomFrom(0), evidence: { inputNorms } })];
   assert.equal(score([10, 100]), [10, 20, 300, 400]);
   assert.equal(score([1, 10, 100, 1000]), [1, 20, 300, 4000]);
+});
+
+/** Solves A·x = b by elimination. */
+function solved(matrix: readonly number[][], b: readonly number[]): number[] {
+  const rows = matrix.map((row, i) => [...row, b[i]]), n = rows.length;
+  for (let c = 0; c < n; c++) {
+    for (let r = 0; r < n; r++) {
+      const share = r === c ? 0 : rows[r][c] / rows[c][c];
+      for (let k = c; k <= n; k++) rows[r][k] -= share * rows[c][k];
+    }
+  }
+  return rows.map((row, i) => row[n] / row[i]);
+}
+
+test('OBS: scores and what is made up for, whatever the number of weights', () => {
+  for (let n = 1; n <= 14; n++) {
+    const random = randomFrom(n), x = Array.from({ length: n }, () => Array.from({ length: n + 2 }, () => random.next() - 0.5));
+    const product = (a: number[], b: number[]): number => a.reduce((sum, value, k) => sum + value * b[k], 0);
+    const h = x.map((a, i) => x.map((b, j) => product(a, b) + Number(i === j) / 2)), hessian = h.flat();
+    const w = Array.from({ length: n }, () => Math.fround(random.next() + 0.1));
+    near(scoresOf('obs', [w], { hessian }), w.map((value, i) => value ** 2 / (2 * solved(h, w.map((_, k) => Number(k === i)))[i])), 1e-9);
+    const { graph, masks } = prune(linear([w]), { criterion: 'obs', sparsity: 0.4, evidence: { fc: { hessian } } });
+    const mask = masks.get('fc.weight')!, every = w.map((_, i) => i), kept = every.filter((i) => isKept(mask, i));
+    const owed = kept.map((r) => every.reduce((sum, q) => sum + (isKept(mask, q) ? 0 : h[r][q] * w[q]), 0));
+    const change = solved(kept.map((r) => kept.map((c) => h[r][c])), owed), made = every.map(() => 0);
+    kept.forEach((i, k) => { made[i] = w[i] + change[k]; });
+    near(weightsOf(graph, 'fc'), made, 1e-6);
+  }
 });
 
 /** ½·δᵀHδ summed over the filters. */
