@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { Graph } from '../graph/graph.ts';
 import type { Pruning, Report } from '../measure/record.ts';
 import { UsageError, checkNames, shapesFrom, type Arguments, type Command, type Io } from './command.ts';
+import { sayingWhere } from './evidence.ts';
 import { engineChoices, engineFrom, engineOptions, type Engine } from './engine.ts';
 import { expectFolders, write } from './files.ts';
 import { loadModel, modelChoices, modelOptions, type Model } from './model.ts';
@@ -53,7 +54,7 @@ async function reportOf({ name, graph }: Model, plan: Plan, io: Io): Promise<Rep
     const report = await measure(pruned, { ...given, model: name, pruning });
     if (!sparsities) return report;
     const manner = { ...asked.manner, evidence: await asked.evidence(graph) };
-    return { ...report, ...(await sweep(graph, sparsities, { ...given, pruning: manner })) };
+    return { ...report, ...(await sayingWhere(() => sweep(graph, sparsities, { ...given, pruning: manner }))) };
   } finally {
     progress.end();
   }

@@ -45,6 +45,12 @@ test('masks are written in the format of the ending, and an unknown ending is re
   assert.equal([none.code, /one\.smtx: .*needs/.test(none.err)], [2, true]);
 });
 
+test('a report over sparsities says on the command line too where evidence comes from', async () => {
+  const quick = ['--sweep', '0.5', '--samples', '1', '--tune', 'predict'];
+  const { code, err } = await burin('report', 'zoo:lenet-300-100', '--criterion', 'wanda', ...quick);
+  assert.equal([code, /give --calibration FILE with sample inputs, or --evidence FILE .* named fc1\.inputNorms/.test(err)], [2, true]);
+});
+
 test('help says what criteria, granularities, scopes, allocations and schedules are', async () => {
   const { out } = await burin('prune', '--help'), tables = { allocations, countings, scopes };
   const lines = out.replace(/\s+/g, ' ');
