@@ -20,7 +20,7 @@ function onNewest(script, args) {
 const fileTimeoutMs = 4 * 60_000;
 const lanes = 2;
 /** Real browsers test the bundle, and whole networks on a GPU its driver, not the Node that starts them: once is enough. */
-const onNewestOnly = (path) => path.startsWith('test/browser/') || path === 'test/webgpu/networks.test.ts';
+const onNewestOnly = (path) => path.startsWith('test/browser/') || /^test\/webgpu\/(networks|measure|bench)\./.test(path);
 
 /** Runs test files (all, or those whose path contains one of `wanted`), each in its own process, on every Node. */
 async function testAll(wanted) {

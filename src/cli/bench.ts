@@ -9,12 +9,20 @@ interface Wanted {
   readonly cases: readonly BenchCase[];
   readonly samples?: number;
   readonly all: boolean;
+  readonly formats?: readonly string[];
   readonly simd?: 'plain' | 'relaxed';
   readonly provider: 'wasm' | 'webgpu';
 }
 
 /** What has kernels to time. */
 const providers = ['wasm', 'webgpu'] as const;
+
+/** `csr,bsr 4x1`: a format, or one with its block. */
+function formatsFrom(args: Arguments): readonly string[] | undefined {
+  const list = args.list('format'), wrong = list?.find((name) => !/^(csr|bsr( \d+x\d+)?|nm( \d+:\d+)?)$/.test(name));
+  if (wrong === undefined && list?.length !== 0) return list;
+  throw new UsageError(`--format needs some of csr, bsr, bsr 4x1, nm, nm 2:4, got '${wrong ?? ''}'`);
+}
 
 async function wantedFrom(args: Arguments): Promise<Wanted> {
   if (args.operands.length) throw new UsageError(`takes no operand, got '${args.operands[0]}'`);
@@ -32,7 +40,7 @@ async function wantedFrom(args: Arguments): Promise<Wanted> {
   return {
     cases: chosen, provider,
     samples: args.number('samples', { least: 1, most: 100_000, whole: true }),
-    all: args.has('all'),
+    all: args.has('all'), formats: formatsFrom(args),
     simd: args.choice('simd', ['plain', 'relaxed']) as Wanted['simd'],
   };
 }
@@ -40,14 +48,14 @@ async function wantedFrom(args: Arguments): Promise<Wanted> {
 type Told = Omit<KernelTimings, 'rows'>;
 
 /** Times what is wanted on its device, which is given back at the end. */
-async function timed({ cases, samples, all, simd, provider }: Wanted, onRows: (rows: readonly KernelTiming[], told: Told) => void) {
+async function timed({ cases, simd, provider, ...options }: Wanted, onRows: (rows: readonly KernelTiming[], told: Told) => void) {
   const { benchKernels, benchShaders } = await import('../measure/kernels.ts');
   if (provider === 'webgpu') {
     const gpu = await (await import('../backends/webgpu/gpu.ts')).openGpu();
-    return benchShaders(cases, { gpu, samples, all, onRows }).finally(() => gpu.dispose());
+    return benchShaders(cases, { gpu, ...options, onRows }).finally(() => gpu.dispose());
   }
   const backend = await (await import('../backends/wasm.ts')).createWasm({ simd });
-  return benchKernels(cases, { backend, samples, all, onRows }).finally(() => backend.dispose());
+  return benchKernels(cases, { backend, ...options, onRows }).finally(() => backend.dispose());
 }
 
 async function bench(wanted: Wanted, io: Io): Promise<KernelTimings> {
@@ -77,6 +85,7 @@ export const command: Command = {
     case: { type: 'string', value: 'TEXT', multiple: true, about: 'only cases whose name contains this; repeatable' },
     mask: { type: 'string', value: 'NAMES', about: 'only these masks' },
     sparsity: { type: 'string', value: '0.7,0.9', about: 'only these sparsities' },
+    format: { type: 'string', value: 'NAMES', about: 'only these sparse formats: csr, bsr, nm, or with a block: bsr 4x1' },
     data: { type: 'string', value: 'FOLDER', about: 'the matrices below it too (.mtx, .smtx, *_weights.raw.gz), with the zeros they have' },
     all: { type: 'boolean', about: 'time every sparse kernel that can run a case, not only the fastest of each format' },
     samples: { type: 'string', value: 'N', about: 'timed turns of each kernel; 30 if absent' },

@@ -15,11 +15,23 @@ export interface Entrant {
   readonly run: () => unknown;
 }
 
+/** Which entrants are asked for. */
+export interface Wanted {
+  /** Every kernel; else where they are many the most promising. */
+  readonly all: boolean;
+  /** Sparse formats, as `csr`, `bsr` or `bsr 4x1`; all where absent. */
+  readonly formats?: readonly string[];
+}
+
+/** Whether a format is asked for, by its own name or by that of all its blocks. */
+export const isWanted = ({ formats }: Wanted, name: string): boolean =>
+  !formats || formats.includes(name) || formats.includes(name.split(' ')[0]);
+
 /** A layer on a device, its weight to be stored in any way that fits it. */
 export interface Bed<E extends Entrant> {
   readonly matrix: Matrix;
-  /** What can run it with the weight stored dense, or in every sparse format that fits; all kernels, or the most promising. */
-  readonly entrants: (dense: boolean, all: boolean) => Promise<E[]>;
+  /** What can run it with the weight stored dense, or in every sparse format that fits. */
+  readonly entrants: (dense: boolean, wanted: Wanted) => Promise<E[]>;
   /** An entrant's kernel and format on this bed's weight, every position stored; undefined where the kernel cannot run that. */
   readonly identity?: (entrant: E) => Promise<E | undefined>;
   /** Puts the input in place and NaN where the output will be. */

@@ -12,7 +12,7 @@ import { storagesOf } from '../runtime/webgpu/choose.ts';
 import { lowerings } from '../runtime/webgpu/lower/index.ts';
 import type { Place, Storage, Weighted } from '../runtime/webgpu/lower/lower.ts';
 import { sizeOf, type Tensor } from '../tensor.ts';
-import type { Bed, BenchDevice, Entrant } from './bed.ts';
+import { isWanted, type Bed, type BenchDevice, type Entrant, type Wanted } from './bed.ts';
 import { timeOnGpu } from './gpu-time.ts';
 import { operationOf } from './site.ts';
 
@@ -60,12 +60,13 @@ class GpuSite implements Bed<GpuEntrant> {
 
   get matrix(): Bed<GpuEntrant>['matrix'] { return this.#weight.matrix(); }
 
-  async entrants(dense: boolean, all: boolean): Promise<GpuEntrant[]> {
-    const found = storagesOf(this.#weight, this.#binding.mostBytes).filter(({ format }) => (format === 'dense') === dense);
+  async entrants(dense: boolean, wanted: Wanted): Promise<GpuEntrant[]> {
+    const found = storagesOf(this.#weight, this.#binding.mostBytes).filter((storage) =>
+      (dense ? storage.format === 'dense' : storage.format !== 'dense' && isWanted(wanted, formatName(storage))));
     const tall = found.filter(({ lanes }) => dense && lanes > 1 && this.matrix.rows >= DENSE_LANES)
       .map((storage) => ({ ...storage, lanes: DENSE_LANES }));
     const entrants: GpuEntrant[] = [];
-    const most = all ? Infinity : MOST_SHADERS;
+    const most = wanted.all ? Infinity : MOST_SHADERS;
     for (const storage of [...found, ...tall]) entrants.push(...await this.#stored(storage, (shaders) => shaders.slice(0, most)));
     return entrants;
   }

@@ -3,7 +3,7 @@ import type { Gpu } from '../backends/webgpu/gpu.ts';
 import { countNonzero, type Matrix } from '../formats/index.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../tensor.ts';
-import type { Bed, BenchDevice, Entrant, Times } from './bed.ts';
+import type { Bed, BenchDevice, Entrant, Times, Wanted } from './bed.ts';
 import { layerGraph, maskedGraph, productOf, type BenchCase, type BenchLayer, type Product } from './cases.ts';
 import { fill } from './feeds.ts';
 import { gpuBench } from './gpu-bed.ts';
@@ -68,6 +68,8 @@ interface Options<Bench extends KernelTimings> {
   readonly samples?: number;
   /** Every kernel that can run a case, not only the fastest sparse one of each format. */
   readonly all?: boolean;
+  /** Sparse formats to time, as `csr`, `bsr` or `bsr 4x1`; all where absent. */
+  readonly formats?: readonly string[];
   /** Multiply-adds of the rows of an output that are compared with f64 sums; 10^8 when absent. */
   readonly checkedMacs?: number;
   /** Rows as soon as they are measured. */
@@ -87,9 +89,8 @@ export interface ShaderBenchOptions extends Options<KernelTimings> {
 }
 
 /** What every step of a bench needs. */
-interface Setting<E extends Entrant> {
+interface Setting<E extends Entrant> extends Wanted {
   readonly device: BenchDevice<E>;
-  readonly all: boolean;
   readonly checkedMacs?: number;
 }
 
@@ -115,10 +116,10 @@ export async function benchShaders(cases: readonly BenchCase[], options: ShaderB
 }
 
 async function benchOn<E extends Entrant>(
-  device: BenchDevice<E>, cases: readonly BenchCase[], { all = false, checkedMacs, onRows }: Options<KernelTimings>,
+  device: BenchDevice<E>, cases: readonly BenchCase[], { all = false, formats, checkedMacs, onRows }: Options<KernelTimings>,
 ): Promise<KernelTimings> {
   const { environment, ceiling } = device, bench = { environment, ...(ceiling && { ceiling }) }, rows: KernelTiming[] = [];
-  const setting = { device, all, checkedMacs };
+  const setting = { device, all, formats, checkedMacs };
   const add = (found: readonly KernelTiming[]): void => {
     rows.push(...found);
     onRows?.(found, bench);
@@ -146,11 +147,11 @@ interface DenseSide {
 }
 
 async function denseRows<E extends Entrant>(
-  { device, all }: Setting<E>, input: LayerInput,
+  setting: Setting<E>, input: LayerInput,
 ): Promise<{ rows: KernelTiming[] } & DenseSide> {
-  const bed = await device.bed(input.graph, input.x);
+  const { device } = setting, bed = await device.bed(input.graph, input.x);
   try {
-    const entrants = await checked(bed, await bed.entrants(true, all), input);
+    const entrants = await checked(bed, await bed.entrants(true, setting), input);
     const times = await device.time(byKey(entrants), 'dense'), best = fastestOf(entrants, times);
     const name = `${input.graph.name} dense`, { matrix } = bed, { peak } = times;
     const common = { ...input, matrix, times, dense: best, best, peak, mask: 'none', name };
@@ -170,11 +171,11 @@ async function sparseRows<E extends Entrant>(
     return beds.at(-1)!;
   };
   try {
-    const bed = await lay(masked), found = await bed.entrants(false, all);
+    const bed = await lay(masked), found = await bed.entrants(false, setting);
     if (found.length === 0) return [];
     const able = await checked(bed, found, { graph: masked, reference: referenceOf(masked, x, checkedMacs) });
     const entrants = all ? able : await bestOfFormats(device, able), whole = await lay(graph);
-    const [dense] = await checked(whole, (await whole.entrants(true, all)).filter((one) => keyOf(one) === fastest), input);
+    const [dense] = await checked(whole, (await whole.entrants(true, setting)).filter((one) => keyOf(one) === fastest), input);
     const same = await identities(whole, entrants, input);
     const times = await device.time({ ...byKey([dense, ...entrants]), ...same }, 'sparse'), best = fastestOf(entrants, times);
     return entrants.map((one) => rowOf({ ...input, one, matrix: bed.matrix, times, dense, best, mask, name }));

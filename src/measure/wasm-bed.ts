@@ -4,7 +4,7 @@ import { choicesFor } from '../runtime/choices.ts';
 import { environment } from '../runtime/environment.ts';
 import { formatName } from '../runtime/lower/weight.ts';
 import type { Tensor } from '../tensor.ts';
-import type { Bed, BenchDevice, Entrant, Timing } from './bed.ts';
+import { isWanted, type Bed, type BenchDevice, type Entrant, type Timing } from './bed.ts';
 import { calibrate, ceilingOf } from './calibrate.ts';
 import { Site } from './site.ts';
 import { timeTogether, type Task } from './time.ts';
@@ -19,9 +19,10 @@ function bedOf(backend: Backend, graph: Graph, x: Tensor): Bed<Entrant> {
   const site = new Site(backend, graph), matrix = site.weight.matrix();
   return {
     matrix,
-    async entrants(dense) {
+    async entrants(dense, wanted) {
       const formats = dense ? { formats: ['dense'] } : {};
-      return choicesFor(backend.kernels, matrix, site.columns, formats).filter(({ format }) => (format === 'dense') === dense)
+      return choicesFor(backend.kernels, matrix, site.columns, formats)
+        .filter((choice) => (dense ? choice.format === 'dense' : choice.format !== 'dense' && isWanted(wanted, formatName(choice))))
         .map((choice): Entrant => {
           const program = site.program(choice);
           return { format: formatName(choice), kernel: choice.kernel.name, run: () => program.run() };

@@ -1,9 +1,9 @@
 import { sparsitiesOf, type EfficiencyCurve } from '../measure/efficiency.ts';
 import type { KernelTiming, KernelTimings } from '../measure/kernels.ts';
-import { count, nothing, percent, times } from '../measure/words.ts';
+import { count, nothing, percent, several, times } from '../measure/words.ts';
 import { bestCurves, benchPlace, breakEvenWords, curvesOf, identityWords, winners } from './kernels.ts';
 import { el, type Markup } from './markup.ts';
-import { card, legend, pageOf, right, soft, table, type Cell } from './parts.ts';
+import { card, legend, pageOf, pair, right, soft, table, type Cell } from './parts.ts';
 import { frame, logarithmic, plot, polyline, powers } from './svg.ts';
 
 // A kernel bench as a page: theoretical speedup against measured, pattern by pattern.
@@ -37,6 +37,23 @@ function patternCard(curves: readonly EfficiencyCurve[]): Markup {
     legend(...bestCurves(curves).map(({ mask }, i) => [colour(i), mask] as const)), patternPlot(curves),
     soft('One line a pattern, its fastest format at each share of zeros, over all layers measured. On the diagonal it gives all that its '
       + 'zeros promise; below the dashed line dense kernels are faster.'));
+}
+
+function headlineOf(curves: readonly EfficiencyCurve[]): string {
+  if (!curves.length) return 'No sparse kernel was measured.';
+  const best = bestCurves(curves), pays = best.filter(({ points }) => points.at(-1)!.speedup >= 1).length;
+  if (!pays) return 'The best dense kernel beats every pattern of zeros here.';
+  return `${pays} of ${several(best.length, 'pattern')} of zeros ${pays === 1 ? 'beats' : 'beat'} the best dense kernel here.`;
+}
+
+/** What became of each pattern, at its least and at its most zeros. */
+function verdictCard(curves: readonly EfficiencyCurve[]): Markup {
+  const rows = bestCurves(curves).flatMap(({ mask, points }) => [...new Set([points[0], points.at(-1)!])].map((point) => [
+    { text: mask }, right(percent(point.sparsity)), { text: point.format }, right(times(1 / (1 - point.sparsity))),
+    right(times(point.speedup)), right(percent(point.efficiency)),
+  ]));
+  const heads = [{ text: 'pattern' }, right('zeros'), { text: 'best as' }, right('promised'), right('measured'), right('of promise')];
+  return card('Where zeros pay', winners(curves).map(soft), table(heads, rows));
 }
 
 function efficiencyCard(curves: readonly EfficiencyCurve[]): Markup {
@@ -81,6 +98,6 @@ export function kernelsPage(bench: KernelTimings): string {
   const curves = curvesOf(bench.rows), { adapter } = bench.environment;
   const title = 'What patterns of zeros are worth', about = adapter ? `WebGPU on ${adapter}` : 'WebAssembly';
   return pageOf({ title, about }, soft(benchPlace(bench)),
-    el('p', { class: 'headline' }, winners(curves).join(' ') || 'No sparse kernel was measured.'),
-    curves.length ? [patternCard(curves), efficiencyCard(curves)] : undefined, rowsCard(bench.rows));
+    el('p', { class: 'headline' }, headlineOf(curves)),
+    curves.length ? [pair(patternCard(curves), verdictCard(curves)), efficiencyCard(curves)] : undefined, rowsCard(bench.rows));
 }

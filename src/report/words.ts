@@ -141,9 +141,13 @@ export function provenance({ pruning }: Report): string {
   return `Pruned here: ${percent(sparsity)} zeros by ${criterion}, granularity ${granularity}, scope ${scope}${divided}.`;
 }
 
-/** `WebGPU, nvidia ampere NVIDIA A100` */
-function device({ environment: { provider, adapter, threads } }: Pick<Report, 'environment'>): string {
-  if (adapter) return `WebGPU, ${adapter}`;
+/** `WebGPU, NVIDIA A100 (nvidia ampere)` */
+function device({ environment: { provider, adapter, adapterInfo, threads } }: Pick<Report, 'environment'>): string {
+  if (adapter) {
+    const { vendor, architecture, device, description } = adapterInfo ?? {}, kind = [vendor, architecture].filter(Boolean).join(' ');
+    const name = description || device;
+    return `WebGPU, ${name ? `${name}${kind && ` (${kind})`}` : adapter}`;
+  }
   return provider === 'reference' ? 'plain JavaScript loops' : `WebAssembly, ${several(threads, 'thread')}`;
 }
 

@@ -98,6 +98,7 @@ const usageErrors: readonly (readonly [argv: string[], message: RegExp])[] = [
   [['prune', 'a.onnx', '--sparsity', '0.5', '--provider', 'webgpu', '-o', 'b.onnx'], /--provider needs --speedup or --budget-ms/],
   [['prune', 'a.onnx', '--speedup', '2', '--provider', 'auto', '-o', 'b.onnx'], /--provider needs some of wasm, webgpu, reference, got/],
   [['bench', '--provider', 'abacus'], /--provider needs one of wasm, webgpu, got 'abacus'/],
+  [['bench', '--format', 'csr,zip'], /--format needs some of csr, bsr, .*got 'zip'/],
   [['bench', '--provider', 'webgpu', '--simd', 'plain'], /--simd is of WebAssembly/],
   [['report', 'a.onnx', '--format', 'csr', '--provider', 'reference'], /--format csr needs a provider with kernels/],
 ];

@@ -157,7 +157,7 @@ test('a report from a GPU names it, its clock, and what lies between the layers'
   const { totals, layers } = fakeReport(), whole = { totals, layers, environment: onGpu };
   const report = fakeReport({ environment: onGpu, losses: lossesOf(whole), explanation: explain(whole) });
   for (const text of [reportText(report, { width: 1000 }), reportMarkdown(report), htmlPage([report])]) {
-    assert.match(text, /Measured on WebGPU, maker model\./);
+    assert.match(text, /Measured on WebGPU, model \(maker\)\./);
     assert.match(text, /by the clock of the GPU \(timestamp queries\)/);
     assert.match(text, /on the way to the GPU and back/);
     assert.match(text, /stays? dense[^.]*\.[^.]*\. Dense shaders share whole tiles/);

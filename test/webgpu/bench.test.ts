@@ -21,15 +21,6 @@ const linear: BenchLayer = { ...layer, layer: 'linear', kind: 'linear', kernel: 
 const caseOf = (of: BenchLayer, mask: MaskName, sparsity: number): BenchCase =>
   ({ name: `${of.layer} ${mask} ${sparsity}`, layer: of, mask, sparsity, quick: true });
 
-async function onGpu<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
-  const gpu = await openGpu();
-  try {
-    return await work(gpu);
-  } finally {
-    gpu.dispose();
-  }
-}
-
 async function burin(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   const said = { out: '', err: '' };
   const code = await main(argv, {
@@ -39,16 +30,20 @@ async function burin(...argv: string[]): Promise<{ code: number; out: string; er
 }
 
 if (here) {
+  // One for all tests: shaders are compiled once.
+  const gpu = await openGpu();
+  test.after(() => gpu.dispose());
+
   test('shaders are benched in every pattern against the best dense one and against themselves with every position', async () => {
     const seen: string[] = [], patterns: readonly [MaskName, number, string][] = [
       ['unstructured', 0.75, 'csr'], ['8:32v32', 0.75, 'bsr 32x1'], ['2:4', 0.5, 'nm 2:4'],
     ];
+    const formats = ['csr', 'bsr 32x1', 'nm'];
     const list = [...patterns.map(([mask, zeros]) => caseOf(layer, mask, zeros)), caseOf(linear, 'unstructured', 0.75)];
-    const { rows, environment, ceiling } = await onGpu(async (gpu) => {
-      const found = await benchShaders(list, { gpu, samples: 1, onRows: (some) => seen.push(...some.map((row) => row.case)) });
-      assert.is(gpu.memory().usedBytes, 0);
-      return found;
+    const { rows, environment, ceiling } = await benchShaders(list, {
+      gpu, samples: 1, formats, onRows: (some) => seen.push(...some.map((row) => row.case)),
     });
+    assert.is(gpu.memory().usedBytes, 0);
     assert.equal([environment.provider, ceiling], ['webgpu', undefined]);
     assert.equal(seen, rows.map((row) => row.case));
     const dense = rows.filter(({ format, case: name }) => format === 'dense' && name === 'test.conv dense');
@@ -60,17 +55,16 @@ if (here) {
       if (format !== 'nm 2:4') assert.ok(row.ofIdentity! > 0, `${mask}: identity`);
       assert.is(row.peakFraction, undefined);
     }
-    assert.ok(rows.some((one) => one.case.startsWith('linear') && one.format === 'csr' && one.kernel.includes('spmv')), 'one vector');
+    assert.not(rows.some(({ format }) => !['dense', 'csr', 'bsr 32x1', 'nm 2:4'].includes(format)));
+    assert.ok(rows.some((one) => one.case === 'test.linear dense' && one.kernel.includes('spmv')), 'one vector');
   });
 
   test('a wrong shader is refused before anything is timed', async () => {
-    const error = await onGpu(async (gpu) => {
-      // Computes 32 rows where 64 were asked for.
-      const spoilt: Gpu = { ...gpu, pipeline: (name) => gpu.pipeline(name.replace('matmul_conv_4_64x64', 'matmul_conv_4_32x64')) };
-      return benchShaders([caseOf(layer, 'unstructured', 0.75)], { gpu: spoilt, samples: 1 }).then(
-        () => undefined, (reason: unknown) => reason as { kind: string; message: string },
-      );
-    });
+    // Computes 32 rows where 64 were asked for.
+    const spoilt: Gpu = { ...gpu, pipeline: (name) => gpu.pipeline(name.replace('matmul_conv_4_64x64', 'matmul_conv_4_32x64')) };
+    const error = await benchShaders([caseOf(layer, 'unstructured', 0.75)], { gpu: spoilt, samples: 1 }).then(
+      () => undefined, (reason: unknown) => reason as { kind: string; message: string },
+    );
     assert.is(error?.kind, 'device');
     assert.match(error!.message, /f32_dense_matmul_conv_4_64x64.*reference.*a wrong kernel has no speed/);
   });
@@ -78,7 +72,8 @@ if (here) {
   test('burin bench --provider webgpu', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'burin-gpu-')), path = (name: string): string => join(folder, name);
     try {
-      const bench = await burin('bench', '--provider', 'webgpu', '--case', 'facedetector.expand.6', '--mask', '2:4',
+      const bench = await burin('bench', '--provider', 'webgpu', '--case', 'transformer.project.one', '--mask', '2:4',
+        '--format', 'nm,csr',
         '--samples', '1', '--html', path('b.html'), '--json', path('b.json'));
       assert.equal([bench.code, bench.err], [0, '']);
       assert.match(bench.out, /WebGPU on .*\n\ncase .* identity\n[^]*nm 2:4[^]*(Faster than|Dense kernels win)/);
