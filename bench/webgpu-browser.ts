@@ -31,7 +31,8 @@ async function makeSite(site: string): Promise<void> {
     platform: 'browser', target: 'es2022', outfile: join(site, 'page.js'), logLevel: 'error',
   });
   const script = 'import * as inPage from "./page.js"; Object.assign(window, { inPage });';
-  writeFileSync(join(site, 'index.html'), `<!doctype html><meta charset="utf-8"><title>Burin</title><script type="module">${script}</script>`);
+  const head = '<!doctype html><meta charset="utf-8"><title>Burin</title>';
+  writeFileSync(join(site, 'index.html'), `${head}<script type="module">${script}</script>`);
   for (const kind of ['wasm', 'mjs']) {
     const name = `ort-wasm-simd-threaded.asyncify.${kind}`;
     copyFileSync(join(ort, name), join(site, name));

@@ -26,10 +26,13 @@ const tolerance = { absolute: 1e-3, relative: 1e-3 };
 const TURN_MS = 25;
 const WARM_UP_MS = 1000;
 
+type Outputs = Awaited<ReturnType<Loaded['outputs']>>;
 interface Runner extends Pick<RaceRow, 'engine' | 'version' | 'maxError' | 'shader'> { readonly loaded: Loaded }
 
 /** Undefined, said aloud, where an engine cannot run it. */
-async function rivalOf(peer: Peer, { graph, name }: Racing, feeds: Feeds, want: Awaited<ReturnType<Loaded['outputs']>>): Promise<Runner | undefined> {
+async function rivalOf(
+  peer: Peer, { graph, name }: Racing, { feeds, want }: { feeds: Feeds; want: Outputs },
+): Promise<Runner | undefined> {
   let loaded: Loaded;
   try {
     loaded = await peer.load(graph, feeds);
@@ -50,11 +53,11 @@ export async function gpuRace(racing: Racing, place: Place, peers = gpuRivals): 
   const { kind, name, graph, samples } = racing;
   const feeds = Object.fromEntries(graph.inputs.map((input) => [input.name, fill(input, shapeOf(input))]));
   const ours = await burinWebgpu(graph, feeds, ['dense']), want = await ours.outputs();
-  const shader = kind === 'layer' ? { shader: ours.kernels[0] } : {};
+  const shader = kind === 'network' ? {} : { shader: ours.kernels[0] };
   const runners: Runner[] = [{ engine: 'burin', version: '', maxError: 0, loaded: ours, ...shader }];
   try {
     for (const peer of peers) {
-      const rival = await rivalOf(peer, racing, feeds, want);
+      const rival = await rivalOf(peer, racing, { feeds, want });
       if (rival) runners.push(rival);
     }
     const tasks = Object.fromEntries(runners.map(({ engine, loaded }) => [engine, () => loaded.run()]));

@@ -22,9 +22,9 @@ export interface ShaderRow extends Place {
   readonly ofDense?: number;
 }
 
-/** A dense layer, or a whole network, in one engine; inputs and outputs on the device. */
+/** A dense layer, a whole network, or a layer of next to no work, in one engine; inputs and outputs on the device. */
 export interface RaceRow extends Place {
-  readonly kind: 'layer' | 'network';
+  readonly kind: 'layer' | 'network' | 'overhead';
   readonly case: string;
   readonly engine: string;
   readonly version: string;
@@ -63,20 +63,21 @@ function replaced<R extends Place>(old: readonly R[], fresh: readonly R[], keyOf
 }
 
 /** Results with those of another run: what was measured of other adapters, in other runtimes, and of other cases stays. */
-export function mergedResults(old: WebgpuResults | undefined, { settings, shaders, race }: WebgpuResults): WebgpuResults {
+export function mergedResults(old: WebgpuResults | undefined, fresh: WebgpuResults): WebgpuResults {
   return {
-    settings: replaced(old?.settings ?? [], settings, () => ''),
-    shaders: replaced(old?.shaders ?? [], shaders, (row) => row.case),
-    race: replaced(old?.race ?? [], race, (row) => `${row.kind} ${row.case}`),
+    settings: replaced(old?.settings ?? [], fresh.settings, () => ''),
+    shaders: replaced(old?.shaders ?? [], fresh.shaders, (row) => row.case),
+    race: replaced(old?.race ?? [], fresh.race, (row) => `${row.kind} ${row.case}`),
   };
 }
 
-/** With each row's shares of the identity run and of the best dense shader. */
+/** Of rows of one shape: with each row's shares of the identity run and of the best dense shader. */
 export function compared(rows: readonly ShaderRow[]): ShaderRow[] {
   const dense = Math.max(0, ...rows.filter(({ shader }) => shader.includes('_dense_')).map(({ gflops }) => gflops));
   return rows.map((row) => {
     const full = rows.find(({ way, shader, density }) => way === row.way && shader === row.shader && density === 1);
-    return { ...row, ...(full && row.density < 1 && { ofIdentity: row.gflops / full.gflops }), ...(dense > 0 && { ofDense: row.gflops / dense }) };
+    const share = full && row.density < 1 && { ofIdentity: row.gflops / full.gflops };
+    return { ...row, ...share, ...(dense > 0 && { ofDense: row.gflops / dense }) };
   });
 }
 
@@ -108,14 +109,17 @@ export interface PatternGain {
 /** Of the rows of one place. */
 export function gainsOf(rows: readonly ShaderRow[]): PatternGain[] {
   const sparse = fastest(rows).filter(({ density, ofDense }) => density < 1 && ofDense);
-  const groups = new Set(sparse.map(({ way, density }) => `${way}|${density}`));
-  return [...groups].map((group) => {
-    const own = sparse.filter((row) => `${row.way}|${row.density}` === group), [{ way, density }] = own;
-    const shares = own.flatMap(({ ofIdentity }) => ofIdentity ?? []);
-    const efficiency = geometricMean(own.map(({ ofDense }) => ofDense!));
+  const keyOf = ({ way, density }: ShaderRow): string => `${way}|${density}`;
+  return [...new Set(sparse.map(keyOf))].map((key) => {
+    const own = sparse.filter((row) => keyOf(row) === key), [{ way, density }] = own;
+    const mean = (of: (row: ShaderRow) => number | undefined): number | null => {
+      const values = own.flatMap((row) => of(row) ?? []);
+      return values.length ? geometricMean(values) : null;
+    };
+    const efficiency = mean(({ ofDense }) => ofDense)!;
     return {
-      way, density, cases: own.length, gflops: geometricMean(own.map(({ gflops }) => gflops)), theoretical: 1 / density, measured: efficiency / density, efficiency,
-      ofIdentity: shares.length ? geometricMean(shares) : null,
+      way, density, cases: own.length, gflops: mean(({ gflops }) => gflops)!, theoretical: 1 / density, measured: efficiency / density,
+      efficiency, ofIdentity: mean(({ ofIdentity }) => ofIdentity),
     };
   });
 }

@@ -24,7 +24,8 @@ export function webgpuTable(results: WebgpuResults): string {
     ]);
     const heads = [...left('stored as'), ...right('zeros', 'GFLOP/s', 'promised', 'measured', 'of promise', 'of itself without zeros')];
     const first = ['dense', '', number(geometricMean(dense.map(({ gflops }) => gflops))), '', '', '', ''];
-    return `${markdownTable(heads, [first, ...cells])}\n\nGeometric means of ${cases} shape${cases === 1 ? '' : 's'}; GFLOP/s of useful work.`;
+    const note = `Geometric means of ${cases} shape${cases === 1 ? '' : 's'}; GFLOP/s of useful work.`;
+    return `${markdownTable(heads, [first, ...cells])}\n\n${note}`;
   });
 }
 
@@ -34,30 +35,45 @@ function denseOf(rows: readonly ShaderRow[]): ShaderRow[] {
   return fastest(dense.map((row) => ({ ...row, way: 'dense' })));
 }
 
-/** Networks, and dense layers in the mean and at the worst, in our session and in other engines on the same adapter. */
-export function webgpuPeersTable(results: WebgpuResults): string {
-  return byPlace(results, results.race, (rows) => {
-    const rivals = [...new Set(rows.filter(({ engine }) => engine !== 'burin').map(({ engine }) => engine))];
-    const of = (name: string, engine: string): RaceRow | undefined => rows.find((row) => row.case === name && row.engine === engine);
-    const cellsOf = (label: string, name: string): string[] => {
+/** Rows of one place as cells of a table. */
+function racers(rows: readonly RaceRow[]) {
+  const rivals = [...new Set(rows.filter(({ engine }) => engine !== 'burin').map(({ engine }) => engine))];
+  const of = (name: string, engine: string): RaceRow | undefined => rows.find((row) => row.case === name && row.engine === engine);
+  /** How many times as long as we another engine takes; undefined where it does not run that. */
+  const ratio = (name: string, engine: string): number | undefined => {
+    const [ours, theirs] = [of(name, 'burin')!, of(name, engine)];
+    return theirs && theirs.medianMs / ours.medianMs;
+  };
+  return {
+    rivals, ratio,
+    names: (kind: RaceRow['kind']): string[] => [...new Set(rows.filter((row) => row.kind === kind).map((row) => row.case))],
+    cells(label: string, name: string): string[] {
       const ours = of(name, 'burin')!, theirs = rivals.map((engine) => {
-        const ms = of(name, engine)?.medianMs;
-        return ms === undefined ? '' : `${number(ms)} (${times(ms / ours.medianMs)})`;
+        const row = of(name, engine);
+        return row ? `${number(row.medianMs)} (${times(row.medianMs / ours.medianMs)})` : '';
       });
       return [label, number(ours.gflops), number(ours.medianMs), ...theirs];
-    };
-    const named = (kind: RaceRow['kind']): string[] => [...new Set(rows.filter((row) => row.kind === kind).map((row) => row.case))];
-    const layers = named('layer'), ratio = (name: string, engine: string): number =>
-      (of(name, engine)?.medianMs ?? Infinity) / of(name, 'burin')!.medianMs;
-    const finite = (engine: string): number[] => layers.map((name) => ratio(name, engine)).filter(Number.isFinite);
-    const least = (name: string): number => Math.min(...rivals.map((engine) => ratio(name, engine)));
-    const mean = [`${layers.length} dense layers, geometric mean`, '', '', ...rivals.map((engine) => times(geometricMean(finite(engine))))];
-    const worst = layers.length ? layers.reduce((a, b) => (least(b) < least(a) ? b : a)) : '';
-    const heads = [
-      ...left('network'), ...right('GFLOP/s', 'burin ms'),
-      ...right(...rivals.map((engine) => `${engine} ${rows.find((row) => row.engine === engine)!.version} ms`)),
-    ];
-    const cells = named('network').map((name) => cellsOf(name, name));
-    return markdownTable(heads, layers.length ? [...cells, mean, cellsOf(`the worst of them, ${worst}`, worst)] : cells);
+    },
+  };
+}
+
+/** Dense layers in the mean, and the one on which another engine comes closest to ours, or is the furthest ahead. */
+function layerRows({ rivals, ratio, names, cells }: ReturnType<typeof racers>): string[][] {
+  const layers = names('layer');
+  if (!layers.length) return [];
+  const least = (name: string): number => Math.min(...rivals.flatMap((engine) => ratio(name, engine) ?? []));
+  const worst = layers.reduce((a, b) => (least(b) < least(a) ? b : a));
+  const means = rivals.map((engine) => times(geometricMean(layers.flatMap((name) => ratio(name, engine) ?? []))));
+  return [[`${layers.length} dense layers, geometric mean`, '', '', ...means], cells(`the worst of them, ${worst}`, worst)];
+}
+
+/** Networks, what a run costs without work, and dense layers, in our session and in other engines on the same adapter. */
+export function webgpuPeersTable(results: WebgpuResults): string {
+  return byPlace(results, results.race, (rows) => {
+    const found = racers(rows), { rivals, names, cells } = found;
+    const versions = rivals.map((engine) => `${engine} ${rows.find((row) => row.engine === engine)!.version} ms`);
+    const heads = [...left('network'), ...right('GFLOP/s', 'burin ms', ...versions)];
+    const whole = [...names('network'), ...names('overhead')].map((name) => cells(name.replaceAll('.', ' '), name));
+    return markdownTable(heads, [...whole, ...layerRows(found)]);
   });
 }

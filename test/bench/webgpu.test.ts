@@ -23,7 +23,8 @@ test('rows of an adapter take the place of those of the same case, adapter and r
     shaders: [dense, half, { ...dense, case: 'b' }, { ...dense, ...there }, { ...dense, ...page }],
     race: [race, { ...race, engine: 'other' }, { ...race, kind: 'network' }, { ...race, ...there }],
   });
-  const fresh = results({ settings: [{ ...setting, runtime: 'node 25' }], shaders: [{ ...dense, ms: 9 }], race: [{ ...race, medianMs: 8 }] });
+  const newer = { ...setting, runtime: 'node 25' };
+  const fresh = results({ settings: [newer], shaders: [{ ...dense, ms: 9 }], race: [{ ...race, medianMs: 8 }] });
   const { settings, shaders, race: rows } = mergedResults(old, fresh);
   assert.equal(settings.map(({ adapter, runtime }) => `${adapter}, ${runtime}`), ['fast gpu, node 24', 'soft, node 25']);
   assert.equal(
@@ -69,17 +70,19 @@ test('the tables say which adapter and runtime, one after the other', () => {
 });
 
 test('peers: networks by name, layers in the mean and the worst', () => {
-  const other = { ...race, engine: 'other', version: '1.2', medianMs: 20 }, third = { ...race, engine: 'third', version: '3', medianMs: 40 };
+  const other = { ...race, engine: 'other', version: '1.2', medianMs: 20 };
+  const third = { ...race, engine: 'third', version: '3', medianMs: 40 };
   const m = { case: 'm', medianMs: 10 }, n = { kind: 'network', case: 'N' } as const;
   const table = webgpuPeersTable(results({
     settings: [{ ...setting, ...page, runtime: 'Chromium 1' }],
     race: [
       race, other, third, { ...race, case: 'm' }, { ...other, case: 'm', medianMs: 5 }, { ...third, ...m, medianMs: 10 },
-      { ...race, ...n }, { ...other, ...n },
+      { ...race, ...n }, { ...other, ...n }, { ...race, kind: 'overhead' as const, case: 'overhead.of a run', medianMs: 0.5 },
     ].map((row) => ({ ...row, ...page })),
   }));
   assert.match(table, /^soft, Chromium 1 \(fences\):\n\n\| network \| GFLOP\/s \| burin ms \| other 1\.2 ms \| third 3 ms \|\n/);
   assert.match(table, /\n\| N \| 5\.00 \| 10\.0 \| 20\.0 \(2\.00×\) \|  \|\n/);
+  assert.match(table, /\n\| overhead of a run \| 5\.00 \| 0\.50 \|  \|  \|\n/);
   assert.match(table, /\n\| 2 dense layers, geometric mean \|  \|  \| 1\.00× \| 2\.00× \|\n/);
   assert.match(table, /\n\| the worst of them, m \| 5\.00 \| 10\.0 \| 5\.00 \(0\.50×\) \| 10\.0 \(1\.00×\) \|$/);
 });
