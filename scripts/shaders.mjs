@@ -11,14 +11,18 @@ export const readParts = () => Object.fromEntries(filesUnder(['shaders'], (path)
 
 /** Every variant: `front` is what stands before its parts. */
 export function listVariants() {
-  return Object.entries(kernels).flatMap(([kernel, { variants }]) => variants.map(({ name, sizes, parts }) =>
-    ({ name, kernel, sizes, front: frontOf(sizes), parts: [...parts, kernel] })));
+  return Object.entries(kernels).flatMap(([kernel, { variants }]) => variants.map(({ name, sizes, parts, needs = [] }) =>
+    ({ name, kernel, sizes, needs, front: frontOf(sizes, needs), parts: [...parts, kernel] })));
 }
 
+/** What the language calls the features of a device that a variant needs. */
+const enabled = { subgroups: 'subgroups' };
+
 /** `Span` is what an element of an operand is: as many floats as SPAN says. */
-function frontOf(sizes) {
+function frontOf(sizes, needs) {
   const lines = Object.entries(sizes).map(([key, value]) => `const ${key} = ${value}u;`);
-  return [...lines, ...(sizes.SPAN ? [`alias Span = ${sizes.SPAN === 1 ? 'f32' : 'vec4f'};`] : [])].join('\n');
+  const enables = needs.map((feature) => `enable ${enabled[feature]};`);
+  return [...enables, ...lines, ...(sizes.SPAN ? [`alias Span = ${sizes.SPAN === 1 ? 'f32' : 'vec4f'};`] : [])].join('\n');
 }
 
 /** A variant's whole text. */
@@ -62,7 +66,7 @@ function checkAsserts(code) {
 }
 
 /**
- * Runs the kernel's trial in lockstep.
+ * Runs the kernel's trial in lockstep; every invocation is a subgroup of its own, so that none is spared a barrier.
  * @throws Stop when two invocations meet in memory with no barrier between
  */
 export function checkRaces(variant, code, job) {
@@ -72,7 +76,7 @@ export function checkRaces(variant, code, job) {
     if (!(field in numbers)) throw new Stop(`shader ${name}: its trial says nothing of ${field}`);
     memory[type === 'f32' ? 'setFloat32' : type === 'i32' ? 'setInt32' : 'setUint32'](offset, numbers[field], true);
   }
-  const { races, errors } = detectRaces(code.replace(/^const_assert .*$/gm, ''), kernel, groups, {
+  const { races, errors } = detectRaces(code.replace(/^(const_assert|enable) .*$/gm, ''), kernel, groups, {
     0: Object.fromEntries([{ uniform: memory.buffer }, ...buffers].entries()),
   });
   const wrong = [...races.map((race) => race.message), ...errors];
@@ -103,7 +107,8 @@ export async function buildShaders(path) {
 function sourceOf(texts, reflected) {
   const row = ([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)},`;
   const table = (name, type, entries) => `export const ${name}: ${type} = {\n${entries.map(row).join('\n')}\n};\n`;
-  const variants = reflected.map(({ name, kernel, sizes, front, parts }) => [name, { kernel, sizes, front, parts }]);
+  const variants = reflected.map(({ name, kernel, sizes, needs, front, parts }) =>
+    [name, { kernel, sizes, ...(needs.length && { needs }), front, parts }]);
   return [
     '// Made by scripts/shaders.mjs from shaders/: the texts, what is put in front of them, and what they bind.',
     "import type { Bindings, Variant } from './variant.ts';\n",

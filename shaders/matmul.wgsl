@@ -16,7 +16,7 @@ const_assert MORE_WEIGHTS * THREADS >= WEIGHTS && MORE_SPANS * THREADS == PANEL 
 const_assert ROWS * BLOCKS * SPANS * SPAN <= 64u;
 
 // One half is computed from while the other is filled.
-var<workgroup> weights: array<Lane, 2u * WEIGHTS>;
+var<workgroup> weights: array<Weights, 2u * WEIGHTS>;
 var<workgroup> panel: array<Span, 2u * PANEL>;
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
@@ -45,7 +45,7 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) loc
     let range = bounds(at, stored_block, min(job.k_block, job.depth - k0));
     let length = (range.y - range.x) * job.block_cols; // k stored for a block of rows
     let value = first_value + (start + range.x) * job.block_cols * LANES;
-    var next_weights: array<Lane, MORE_WEIGHTS>;
+    var next_weights: array<Weights, MORE_WEIGHTS>;
     var next_spans: array<Span, MORE_SPANS>;
     // Nothing is computed in the first round, nothing that counts fetched in the last one.
     for (var flat = 0u; flat < length + DEPTH; flat += DEPTH) {
@@ -60,8 +60,8 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) loc
       for (var i = 0u; i < MORE_WEIGHTS; i++) {
         let y = (thread + i * THREADS) / (DEPTH * LANES);
         let w = (thread + i * THREADS) % (DEPTH * LANES);
-        next_weights[i] = Lane();
-        if (y < tall && flat + w / LANES < length) { next_weights[i] = values[value + (y * length + flat) * LANES + w]; }
+        next_weights[i] = Weights();
+        if (y < tall && flat + w / LANES < length) { next_weights[i] = weights_at(value + (y * length + flat) * LANES + w); }
       }
       for (var i = 0u; i < MORE_SPANS; i++) {
         let j = flat + (thread + i * THREADS) / WIDTH;

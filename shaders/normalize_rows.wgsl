@@ -16,8 +16,6 @@ struct Job {
 @group(0) @binding(3) var<storage, read> shift: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
-var<workgroup> parts: array<f32, THREADS>;
-
 @compute @workgroup_size(THREADS)
 fn normalize_rows(
   @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32,
@@ -27,26 +25,13 @@ fn normalize_rows(
   let first = row * job.length;
   var sum = 0.0;
   for (var k = thread; k < job.length; k += THREADS) { sum += x[first + k]; }
-  parts[thread] = sum;
-  workgroupBarrier();
-  for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-    if (thread < half) { parts[thread] += parts[thread + half]; }
-    workgroupBarrier();
-  }
-  let mean = parts[0] / f32(job.length);
-  workgroupBarrier();
+  let mean = sum_across(sum, thread) / f32(job.length);
   var squares = 0.0;
   for (var k = thread; k < job.length; k += THREADS) {
     let d = x[first + k] - mean;
     squares += d * d;
   }
-  parts[thread] = squares;
-  workgroupBarrier();
-  for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-    if (thread < half) { parts[thread] += parts[thread + half]; }
-    workgroupBarrier();
-  }
-  let factor = 1.0 / sqrt(parts[0] / f32(job.length) + job.epsilon);
+  let factor = 1.0 / sqrt(sum_across(squares, thread) / f32(job.length) + job.epsilon);
   if (own < job.rows) {
     for (var k = thread; k < job.length; k += THREADS) {
       let at = (row % job.channels) * job.by_row + k * job.by_item;

@@ -23,3 +23,7 @@ fn between(value: f32, lo: f32, hi: f32) -> f32 {
 fn exponential(value: f32) -> f32 {
   return select(exp(value), value, is_nan(value));
 }
+
+fn logarithm(value: f32) -> f32 {
+  return select(log(value), value, is_nan(value));
+}

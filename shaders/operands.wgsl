@@ -1,5 +1,6 @@
 // The operands of a product C[M×N] = clamp(A[M×K]·B[K×N] + bias[M] + residual[M×N]), the same for every kernel, pattern and input.
-// In front of this stand sizes, Span: SPAN consecutive columns, one f32 or a vec4f, and Lane: LANE rows of one position.
+// In front of this stand sizes, Span: SPAN consecutive columns, one f32 or a vec4f, and Lane: LANE rows of one position as they are
+// stored, in floats or in halves of words.
 // Layers have many such products: one for each image and, of grouped convolutions, each group of rows. Workgroups of the
 // product z = image · groups + group of the grid work on rows of that group alone.
 

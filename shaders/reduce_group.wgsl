@@ -1,6 +1,4 @@
-// The same fold by a group a row: each invocation folds every THREADS-th element, then they are joined in pairs.
-
-var<workgroup> parts: array<f32, THREADS>;
+// The same fold by a group a row: each invocation folds every THREADS-th element, then they are joined across the group.
 
 @compute @workgroup_size(THREADS)
 fn reduce_group(
@@ -12,11 +10,6 @@ fn reduce_group(
   if (row < job.rows) {
     for (var k = thread; k < job.length; k += THREADS) { sofar = step(sofar, x[first + k * job.inner]); }
   }
-  parts[thread] = sofar;
-  workgroupBarrier();
-  for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-    if (thread < half) { parts[thread] = join(parts[thread], parts[thread + half]); }
-    workgroupBarrier();
-  }
-  if (thread == 0u && row < job.rows) { y[row] = finish(parts[0]); }
+  let whole = joined(sofar, thread);
+  if (thread == 0u && row < job.rows) { y[row] = finish(whole); }
 }

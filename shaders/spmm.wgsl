@@ -13,7 +13,7 @@ fn spmm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let listed = row_ptr[job.order + (group.z % job.groups) * job.group_blocks + nth];
   let row_block = select(nth, listed, job.order != 0u);
   let row = row_block * job.block_rows;
-  // What fills a group's last block of the format up has no rows.
+  // What fills up a group's last block of the format, or a list of blocks, has no rows.
   if (row >= job.rows) { return; }
   let first_row = (group.z % job.groups) * job.rows + row;
   let stored_block = (group.z % job.groups) * job.group_blocks + row_block;
@@ -41,7 +41,7 @@ fn spmm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
         for (var s = 0u; s < SPANS; s++) {
           let x = fetch(places[s], source);
           for (var v = 0u; v < LANES; v++) {
-            let lane = rows_of(values[w + v]);
+            let lane = rows_of(weights_at(w + v));
             for (var r = 0u; r < LANE; r++) { sums[(v * LANE + r) * SPANS + s] += lane[r] * x; }
           }
         }

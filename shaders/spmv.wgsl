@@ -1,19 +1,17 @@
 // C[M×N] = clamp(A·B + bias + residual) for few columns, as of linear layers of one vector. ALONG invocations share a block of
-// rows: each takes every ALONG-th stored k, so that they read A side by side, and their sums are added up in workgroup memory. A
-// group takes GROUP_Y blocks and one column.
+// rows: each takes every ALONG-th stored k, so that they read A side by side, and their sums are added up across the group.
+// That takes GROUP_Y blocks and one column.
 
-const_assert ALONG * GROUP_Y <= 256u;
-const_assert 4u * ALONG * GROUP_Y * ROWS <= 16384u;
-
-var<workgroup> partial: array<f32, ALONG * GROUP_Y * ROWS>;
+const_assert ALONG * GROUP_Y <= 256u && ALONG >= ROWS;
 
 @compute @workgroup_size(ALONG, GROUP_Y)
 fn spmv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let live = group.y * GROUP_Y + local.y < job.group_blocks;
   let nth = min(group.y * GROUP_Y + local.y, job.group_blocks - 1u);
   let listed = row_ptr[job.order + (group.z % job.groups) * job.group_blocks + nth];
   let row_block = select(nth, listed, job.order != 0u);
   let first = row_block * job.block_rows;
+  // What fills up a group of rows, or a list of blocks, has no rows.
+  let live = group.y * GROUP_Y + local.y < job.group_blocks && first < job.rows;
   let first_row = (group.z % job.groups) * job.rows + first;
   let stored_block = (group.z % job.groups) * job.group_blocks + row_block;
   let first_value = (group.z / job.groups) * job.a_step / LANE;
@@ -32,26 +30,16 @@ fn spmv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       if (k < job.depth) {
         let x = fetch(place, source_of(k));
         for (var v = 0u; v < LANES; v++) {
-          let lane = rows_of(values[value + flat * LANES + v]);
+          let lane = rows_of(weights_at(value + flat * LANES + v));
           for (var r = 0u; r < LANE; r++) { sums[v * LANE + r] += lane[r] * x; }
         }
       }
     }
     start += row_ptr[at + job.blocks];
   }
-  let own = local.y * ROWS * ALONG + local.x;
-  for (var r = 0u; r < ROWS; r++) { partial[own + r * ALONG] = sums[r]; }
-  workgroupBarrier();
-  for (var half = ALONG / 2u; half > 0u; half = half >> 1u) {
-    if (local.x < half) {
-      for (var r = 0u; r < ROWS; r++) { partial[own + r * ALONG] += partial[own + r * ALONG + half]; }
-    }
-    workgroupBarrier();
-  }
-  if (live && first < job.rows) {
-    for (var r = local.x; r < min(job.block_rows, job.rows - first); r += ALONG) {
-      let sum = partial[(local.y * ROWS + r) * ALONG];
-      store(group.z * job.c_step + (first + r) * job.c_row, group.x, begin(first_row + r) + sum);
-    }
+  let whole = rows_across(sums, local);
+  let rows = select(0u, min(job.block_rows, job.rows - first), live);
+  for (var r = 0u; r < ROWS; r++) {
+    if (local.x == r && r < rows) { store(group.z * job.c_step + (first + r) * job.c_row, group.x, begin(first_row + r) + whole[r]); }
   }
 }

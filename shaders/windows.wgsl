@@ -59,7 +59,7 @@ fn windows(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
         next_weights[i] = vec2u();
         if (y < tall && w < length) {
           let position = value + y * length + w;
-          next_weights[i] = vec2u(bitcast<u32>(values[position]), index_of(position) - base);
+          next_weights[i] = vec2u(bitcast<u32>(weights_at(position)), index_of(position) - base);
         }
       }
       for (var i = 0u; i < MORE_SPANS; i++) {

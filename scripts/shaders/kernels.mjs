@@ -25,13 +25,19 @@ const walking = patterns.flatMap((pattern) => Object.entries(walked).flatMap(([o
     sizes: { ...rowSizes(ROWS), SPAN, SPANS, GROUP_X: 16, GROUP_Y: 8 },
   })))));
 
-/** Products of few columns, by the invocations that share a block of rows. */
-const along = { 16: 8, 64: 2 };
+/** Products of few columns, by the invocations that share a block of rows, and how they add up their sums. */
+const along = [
+  { ALONG: 16, GROUP_Y: 8, across: 'pairs' }, { ALONG: 64, GROUP_Y: 2, across: 'pairs' },
+  { ALONG: 32, GROUP_Y: 1, across: 'subgroups' }, { ALONG: 64, GROUP_Y: 1, across: 'subgroups' },
+];
 const vectors = patterns.flatMap((pattern) => Object.entries({ spmv: 'matrix', spmv_conv: 'image' }).flatMap(([op, input]) =>
-  lanes.flatMap((ROWS) => Object.entries(along).map(([ALONG, GROUP_Y]) => ({
-    name: `f32_${pattern}_${op}_${ROWS}x${ALONG}`,
-    parts: [`lane/${laneOf[ROWS]}`, 'operands', `pattern/${pattern}`, `input/${input}`, 'epilogue/clamp', 'output/spans'],
-    sizes: { ...rowSizes(ROWS), SPAN: 1, SPANS: 1, GROUP_X: 1, GROUP_Y, ALONG: Number(ALONG) },
+  lanes.flatMap((ROWS) => along.map(({ ALONG, GROUP_Y, across }) => ({
+    name: `f32_${pattern}_${op}_${ROWS}x${ALONG}${across === 'subgroups' ? '_subgroups' : ''}`,
+    ...(across === 'subgroups' && { needs: ['subgroups'] }),
+    parts: [
+      `lane/${laneOf[ROWS]}`, 'operands', `pattern/${pattern}`, `input/${input}`, 'epilogue/clamp', 'output/spans', `across/rows_${across}`,
+    ],
+    sizes: { ...rowSizes(ROWS), SPAN: 1, SPANS: 1, GROUP_X: 1, GROUP_Y, ALONG },
   })))));
 
 /** The same for staged products, whose columns are always taken in fours. */
@@ -85,6 +91,22 @@ const windowed = Object.entries(staged).flatMap(([op, { input, output }]) => Obj
     },
   }))));
 
+/** Sums of rows that were computed in pieces, in spans as the pieces were. */
+const sums = [1, 4].map((SPAN) => ({
+  name: `f32_add_pieces_${SPAN}`, parts: ['lane/1', 'operands', 'input/matrix', 'epilogue/clamp', 'output/spans'],
+  sizes: { ...rowSizes(1), SPAN, SPANS: 1, GROUP_X: 16, GROUP_Y: 8 },
+}));
+
+/** Rows of packings that are also stored in 16 bits: those of dense weights, of single ones and of blocks of four or many rows. */
+const halfRows = { dense: [1, 2, 4], csr: [1, 2, 4], bsr: [2, 4], nm: [1] };
+
+/** Variants with those that read weights of 16 bits; what they compute with is the same. */
+const withHalves = (variants) => [...variants, ...variants.flatMap(({ name, parts, ...rest }) => {
+  const [, pattern] = /^f32_([a-z]+)_/.exec(name);
+  if (!halfRows[pattern].includes(rest.sizes.ROWS)) return [];
+  return [{ name: name.replace('f32', 'f16'), parts: parts.map((part) => part.replace('lane/', 'lane/half/')), ...rest }];
+})];
+
 const floats = (length) => new Float32Array(length).fill(1);
 
 /**
@@ -109,18 +131,27 @@ function smallProduct({ parts, sizes: { SPAN } }) {
   };
 }
 
+/** Two blocks of a row each, of two pieces and one; a third one is past the last row. */
+function smallSums(variant) {
+  const { job, buffers, groups } = smallProduct(variant), listed = Uint32Array.from([0, 0, 2, 1, 2, 1, 3, 0, 0]);
+  return { job: { ...job, group_blocks: 3 }, buffers: buffers.with(2, listed), groups };
+}
+
 /** One size of each is enough: more rows change how often a line runs, not who meets whom. The inputs differ only in what they read. */
-const someSizes = ({ name }) =>
-  /_spmm_2x8$|_windows_2_32x64$|_(dense|csr)_spmv_2x16$|_csr_(conv|spmmt)_2x4$|_matmul(_t)?_4_32x64$|_conv_1_64x64$/.test(name);
+const tried = [
+  'spmm_2x8', 'windows_2_32x64', '(dense|csr)_spmv_2x(16|32_subgroups)', 'csr_(conv|spmmt)_2x4', 'matmul(_t)?_4_32x64', 'conv_1_64x64',
+];
+const someSizes = ({ name }) => name === 'f16_csr_spmv_2x16' || new RegExp(`^f32_(.*_)?(${tried.join('|')})$`).test(name);
 
 /**
  * By entry point. `variants`: a name, the files of its text besides its own (in front of it), and sizes, the `const`s in front of all;
  * `trial`: numbers of the job, buffers in the order of their bindings and groups of a run held against data races; `tried`: which variants.
  */
 export const kernels = {
-  spmv: { variants: vectors, trial: smallProduct, tried: someSizes },
-  spmm: { variants: walking, trial: smallProduct, tried: someSizes },
-  windows: { variants: windowed, trial: smallProduct, tried: someSizes },
-  matmul: { variants: staging, trial: smallProduct, tried: someSizes },
+  spmv: { variants: withHalves(vectors), trial: smallProduct, tried: someSizes },
+  spmm: { variants: withHalves(walking), trial: smallProduct, tried: someSizes },
+  windows: { variants: withHalves(windowed), trial: smallProduct, tried: someSizes },
+  matmul: { variants: withHalves(staging), trial: smallProduct, tried: someSizes },
+  add_pieces: { variants: sums, trial: smallSums, tried: () => true },
   ...layers,
 };

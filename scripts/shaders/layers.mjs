@@ -20,7 +20,16 @@ const unaries = [
   'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'asinh', 'acosh', 'atanh',
 ];
 const binaries = ['add', 'sub', 'mul', 'div', 'min', 'max', 'pow', 'prelu', 'mod', 'fmod'];
-const folds = ['sum', 'max', 'min', 'prod', 'l1', 'l2', 'sumsquare', 'logsum', 'logsumexp'];
+/** Folds, and how those of several invocations become one. */
+const folds = {
+  sum: 'sum', max: 'largest', min: 'smallest', prod: 'product', l1: 'sum', l2: 'sum', sumsquare: 'sum', logsum: 'sum', logsumexp: 'sum',
+};
+
+/** A variant whose invocations join what they hold, in pairs and by subgroups. */
+const joining = ({ name, parts }) => ['pairs', 'subgroups'].map((way) => ({
+  name: way === 'subgroups' ? `${name}_subgroups` : name, sizes: { THREADS }, ...(way === 'subgroups' && { needs: ['subgroups'] }),
+  parts: ['numbers', `across/${way}`, ...parts],
+}));
 
 /** A variant of every size a walk may have. */
 const walks = (variants) => variants.flatMap((variant) =>
@@ -75,14 +84,15 @@ export const layers = {
     tried: all,
   },
   reduce: {
-    variants: formulas('reduce', folds, { parts: ['reduce/operands'], suffix: '_rows' }),
+    variants: formulas('reduce', Object.keys(folds), { parts: ['reduce/operands'], suffix: '_rows' }),
     trial: () => ({ job: { ...rows, start: 0, scale: 1 }, buffers: [floats(210), floats(3)], groups: [1, 1, 1] }),
     tried: named('f32_sum_rows'),
   },
   reduce_group: {
-    variants: formulas('reduce', folds, { parts: ['reduce/operands'], suffix: '_group' }),
+    variants: Object.entries(folds).flatMap(([name, join]) =>
+      joining({ name: `f32_${name}_group`, parts: ['reduce/operands', `reduce/across/${join}`, `reduce/${name}`] })),
     trial: () => ({ job: { ...rows, start: 0, scale: 1 }, buffers: [floats(210), floats(3)], groups: [3, 1, 1] }),
-    tried: named('f32_sum_group'),
+    tried: ({ name }) => /_(sum|max)_group/.test(name),
   },
   softmax: {
     variants: ['plain', 'log'].map((end) => ({
@@ -93,15 +103,14 @@ export const layers = {
     tried: named('f32_softmax'),
   },
   softmax_group: {
-    variants: ['plain', 'log'].map((end) => ({
-      name: end === 'log' ? 'f32_log_softmax_group' : 'f32_softmax_group', sizes: { THREADS },
-      parts: ['numbers', 'softmax/operands', `softmax/${end}`],
+    variants: ['plain', 'log'].flatMap((end) => joining({
+      name: end === 'log' ? 'f32_log_softmax_group' : 'f32_softmax_group', parts: ['softmax/operands', `softmax/${end}`],
     })),
     trial: () => ({ job: rows, buffers: [floats(210), floats(210)], groups: [3, 1, 1] }),
-    tried: named('f32_softmax_group'),
+    tried: ({ name }) => name.startsWith('f32_softmax_group'),
   },
   normalize_rows: {
-    variants: [{ name: 'f32_normalize_rows', sizes: { THREADS }, parts: [] }],
+    variants: joining({ name: 'f32_normalize_rows', parts: [] }),
     trial: () => ({
       job: { rows: 3, length: 70, channels: 3, by_row: 0, by_item: 1, epsilon: 1e-5 },
       buffers: [floats(210), floats(70), floats(70), floats(210)], groups: [3, 1, 1],

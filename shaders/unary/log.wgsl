@@ -1,5 +1,5 @@
 // Log.
 
 fn apply(x: f32, p: f32, q: f32) -> f32 {
-  return log(x);
+  return logarithm(x);
 }

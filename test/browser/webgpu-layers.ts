@@ -1,11 +1,12 @@
 // What test/browser/webgpu.test.ts runs inside of the page: layers on a GPUDevice held against f64 loops.
-import { storage, USAGE, write } from '../../src/backends/webgpu/buffers.ts';
-import { candidates } from '../../src/backends/webgpu/candidates.ts';
+import { MAP_READ, storage, USAGE, write } from '../../src/backends/webgpu/buffers.ts';
+import { candidates, wholeOf } from '../../src/backends/webgpu/candidates.ts';
 import { guardOf, type Guard } from '../../src/backends/webgpu/guard.ts';
-import { matmulDispatch, productDispatch, type MatMul } from '../../src/backends/webgpu/layers.ts';
+import { matmulDispatch, productDispatches, type MatMul } from '../../src/backends/webgpu/layers.ts';
 import { pipelinesOf } from '../../src/backends/webgpu/pipelines.ts';
 import { convProblem, linearProblem, tapsOf, type Problem } from '../../src/backends/webgpu/problem.ts';
 import { programOf, type Dispatch } from '../../src/backends/webgpu/program.ts';
+import { pieceBytes } from '../../src/backends/webgpu/split.ts';
 import { hold, packGroups, release } from '../../src/backends/webgpu/weight.ts';
 import { type Block, type Packed } from '../../src/formats/index.ts';
 import type { ConvWindow } from '../../src/graph/ops/window.ts';
@@ -17,6 +18,8 @@ export interface Walk {
   readonly block?: Block;
   readonly lanes: number;
   readonly kBlock?: number;
+  /** Whether weights are such as 16 bits hold, and are stored so. */
+  readonly half?: boolean;
 }
 
 export interface LayerCase extends Walk {
@@ -25,6 +28,8 @@ export interface LayerCase extends Walk {
   readonly window?: ConvWindow;
   readonly linear?: { readonly m: number; readonly k: number; readonly vectors: number };
   readonly density: number;
+  /** Rows all of whose weights are kept (single weights only). */
+  readonly heavy?: readonly number[];
   readonly residual?: boolean;
   readonly min?: number;
   readonly max?: number;
@@ -34,12 +39,20 @@ export interface LayerOutcome { readonly name: string; readonly shader: string; 
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
+/** A weight with six bits after the first, and none so small that 16 bits would not hold it as a normal number. */
+const coarse = (value: number): number => {
+  const step = 2 ** (Math.floor(Math.log2(Math.abs(value))) - 6);
+  return step < 2 ** -16 ? 0 : Math.round(value / step) * step;
+};
+
 /** Rows of weights in the order k = tap, channel, whose zeros fit the block. */
-function rowsOf(rows: number, cols: number, { density, block }: LayerCase): Float32Array {
-  const random = randomFrom(rows * 1000 + cols, 'layer'), values = random.normals(new Float32Array(rows * cols), 1 / Math.sqrt(cols));
+function rowsOf(rows: number, cols: number, { density, block, half, heavy = [] }: LayerCase): Float32Array {
+  const random = randomFrom(rows * 1000 + cols, 'layer');
+  const values = random.normals(new Float32Array(rows * cols), 1 / Math.sqrt(cols)).map((value) => (half ? coarse(value) : value));
   const high = block?.of ? 1 : block?.rows ?? 1, wide = block?.cols ?? 1, drop = new Map<string, boolean>();
   return values.map((value, i) => {
     const row = Math.floor(i / cols), k = i % cols;
+    if (heavy.includes(row)) return value;
     if (block?.of) return k % block.of < block.keep! ? value : 0;
     const key = `${Math.floor(row / high)},${Math.floor(k / wide)}`;
     if (!drop.has(key)) drop.set(key, random.next() >= density);
@@ -105,7 +118,7 @@ async function read(device: GPUDevice, from: GPUBuffer, length: number): Promise
   const to = device.createBuffer({ size: length * 4, usage: USAGE.mapRead | USAGE.copyDst }), encoder = device.createCommandEncoder();
   encoder.copyBufferToBuffer(from, 0, to, 0, length * 4);
   device.queue.submit([encoder.finish()]);
-  await to.mapAsync(GPUMapMode.READ);
+  await to.mapAsync(MAP_READ);
   return new Float32Array(to.getMappedRange().slice(0));
 }
 
@@ -116,9 +129,9 @@ function errorOf(got: Float32Array, want: Float64Array): number {
 }
 
 async function run(
-  guard: Guard, pipeline: ReturnType<typeof pipelinesOf>, dispatch: Dispatch, c: GPUBuffer, length: number,
+  guard: Guard, pipeline: ReturnType<typeof pipelinesOf>, dispatches: readonly Dispatch[], c: GPUBuffer, length: number,
 ): Promise<Float32Array> {
-  const program = await programOf(guard, pipeline, [dispatch]), encoder = guard.device.createCommandEncoder();
+  const program = await programOf(guard, pipeline, dispatches), encoder = guard.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   program.encode(pass);
   pass.end();
@@ -131,7 +144,7 @@ async function run(
 const tried = (name: string): boolean => !/matmul|windows/.test(name)
   || /(dense|csr|nm).*_32x64$|dense.*_1_64x64$|bsr.*_16x128$/.test(name);
 /** A shader's name without its sizes. */
-export const kindOf = (name: string): string => name.replace(/_\d+(x|_).*$/, '');
+export const kindOf = (name: string): string => name.replace(/(_\d+)+(x\d+)?/, '');
 
 /** And it is slow: a case runs the candidates of kinds that did not run yet, and one that did, another one each time. */
 function some(names: readonly string[], ran: Set<string>): string[] {
@@ -143,24 +156,30 @@ function some(names: readonly string[], ran: Set<string>): string[] {
 }
 
 /** Candidates' errors. Where the result is not written a NaN stays. */
-async function runLayer(guard: Guard, pipeline: ReturnType<typeof pipelinesOf>, one: LayerCase, ran: Set<string>): Promise<LayerOutcome[]> {
+async function runLayer(
+  guard: Guard, pipeline: ReturnType<typeof pipelinesOf>, one: LayerCase, pick: (names: readonly string[]) => readonly string[],
+): Promise<LayerOutcome[]> {
   const { device } = guard, made = operandsOf(one), random = randomFrom(3, 'bias'), length = made.sums.length;
   const bias = random.normals(new Float32Array(made.rows), 1), residual = random.normals(new Float32Array(length), 1);
   const taps = one.window && tapsOf(one.window);
-  const held = await hold(guard, packed(made, one), { bias, groups: made.groups, rows: made.rows / made.groups, taps }, one.name);
+  const held = await hold(guard, packed(made, one), {
+    bias, groups: made.groups, rows: made.rows / made.groups, taps, half: one.half,
+  }, one.name);
   const problem: Problem = one.window ? convProblem(one.window) : linearProblem(held, one.linear!.vectors);
   const want = finished(made, one, bias, one.residual ? residual : undefined), outcomes: LayerOutcome[] = [];
   const [b, c, r] = [made.x, want, residual].map(({ length }, i) => storage(device, `${one.name} ${i}`, length * 4, USAGE.copySrc));
   write(device, b, made.x);
   write(device, r, residual);
-  for (const shader of some(candidates(held, problem).filter(tried), ran)) {
+  const pieces = storage(device, `${one.name} pieces`, pieceBytes(held, problem));
+  for (const shader of pick(candidates(held, problem, device).filter((name) => tried(wholeOf(name))))) {
     write(device, c, new Float32Array(length).fill(NaN));
-    const dispatch = productDispatch(device, held, problem, {
+    const dispatches = productDispatches(device, held, problem, {
       b: { buffer: b }, c: { buffer: c }, ...(one.residual && { residual: { buffer: r } }), shader, min: one.min, max: one.max,
+      pieces: { buffer: pieces },
     });
-    outcomes.push({ name: one.name, shader, error: errorOf(await run(guard, pipeline, dispatch, c, length), want) });
+    outcomes.push({ name: one.name, shader, error: errorOf(await run(guard, pipeline, dispatches, c, length), want) });
   }
-  release([...held.buffers, b, c, r]);
+  release([...held.buffers, b, c, r, pieces]);
   return outcomes;
 }
 
@@ -180,23 +199,40 @@ async function runMatmul(guard: Guard, pipeline: ReturnType<typeof pipelinesOf>,
   write(device, a, x);
   write(device, b, y);
   const dispatch = matmulDispatch(device, one, { a: { buffer: a }, b: { buffer: b }, c: { buffer: c } });
-  const got = await run(guard, pipeline, dispatch, c, want.length);
+  const got = await run(guard, pipeline, [dispatch], c, want.length);
   release([a, b, c]);
   return { name: JSON.stringify(one), shader: dispatch.shader, error: errorOf(got, want) };
 }
 
-/** A share of the candidates of every case, on one device with default limits. */
-export async function runLayers(
-  cases: readonly LayerCase[], matmuls: readonly MatMul[],
-): Promise<{ outcomes: LayerOutcome[]; uncaptured: string[] }> {
-  const adapter = await navigator.gpu?.requestAdapter();
-  if (!adapter) throw new Error('no WebGPU adapter');
-  const device = await adapter.requestDevice(), guard = guardOf(device), pipeline = pipelinesOf(guard), uncaptured: string[] = [];
+/** What the cases gave on a device, and what it complained of. */
+export interface Outcomes { readonly outcomes: LayerOutcome[]; readonly uncaptured: string[] }
+
+export interface Running {
+  /** Which candidates run. */
+  readonly which?: (name: string) => boolean;
+  readonly matmuls?: readonly MatMul[];
+  /** The text of a shader, where it is not that of the engine. */
+  readonly textOf?: (name: string) => string;
+}
+
+/** A share of the candidates of every case, or those that are asked for. */
+export async function runLayersOn(
+  device: GPUDevice, cases: readonly LayerCase[], { which, matmuls = [], textOf }: Running = {},
+): Promise<Outcomes> {
+  const guard = guardOf(device), pipeline = pipelinesOf(guard, textOf), uncaptured: string[] = [];
   device.addEventListener('uncapturederror', ({ error }) => uncaptured.push(error.message));
   const outcomes: LayerOutcome[] = [];
-  const ran = new Set<string>();
-  for (const one of cases) outcomes.push(...await runLayer(guard, pipeline, one, ran));
+  const ran = new Set<string>(), pick = (names: readonly string[]): readonly string[] => (which ? names.filter(which) : some(names, ran));
+  for (const one of cases) outcomes.push(...await runLayer(guard, pipeline, one, pick));
   for (const one of matmuls) outcomes.push(await runMatmul(guard, pipeline, one));
-  device.destroy();
   return { outcomes, uncaptured };
+}
+
+/** The same on a device with default limits. */
+export async function runLayers(cases: readonly LayerCase[], matmuls: readonly MatMul[]): Promise<Outcomes> {
+  const adapter = await navigator.gpu?.requestAdapter();
+  if (!adapter) throw new Error('no WebGPU adapter');
+  const device = await adapter.requestDevice(), found = await runLayersOn(device, cases, { matmuls });
+  device.destroy();
+  return found;
 }

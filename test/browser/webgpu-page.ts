@@ -102,15 +102,25 @@ export async function runCases(cases: readonly Case[]): Promise<{ outcomes: Outc
   return { outcomes, uncaptured, memory };
 }
 
-/** What the browser's own compiler says of every variant: names of those with a message, and how many there are. */
-export async function compileAll(): Promise<{ wrong: string[]; count: number }> {
-  const device = await newDevice(), wrong: string[] = [], names = Object.keys(variants);
-  for (const name of names) {
+/**
+ * What the browser's own compiler says of every variant that the adapter has the features for: names of those with a message, how many
+ * compiled, and the features that others lack.
+ */
+export async function compileAll(): Promise<{ wrong: string[]; count: number; lacking: string[] }> {
+  const adapter = (await navigator.gpu.requestAdapter())!, wrong: string[] = [], lacking = new Set<string>();
+  const wanted = [...new Set(Object.values(variants).flatMap(({ needs = [] }) => needs))];
+  const device = await adapter.requestDevice({ requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)) });
+  let count = 0;
+  for (const [name, { needs = [] }] of Object.entries(variants)) {
+    const missing = needs.filter((feature) => !device.features.has(feature));
+    for (const feature of missing) lacking.add(feature);
+    if (missing.length) continue;
     const module = device.createShaderModule({ code: link(name) });
     for (const { message, lineNum } of (await module.getCompilationInfo()).messages) wrong.push(`${name} line ${lineNum}: ${message}`);
+    count++;
   }
   device.destroy();
-  return { wrong, count: names.length };
+  return { wrong, count, lacking: [...lacking] };
 }
 
 /** A pipeline of the largest variant of each kernel with the layout found when building: are the default limits enough? */

@@ -76,9 +76,12 @@ test('names of walking products are records: pattern, input, rows and columns an
 test('names of products of few columns: pattern, input, rows of a packing, invocations along K', () => {
   const all = Object.entries(variants).filter(([, { kernel }]) => kernel === 'spmv');
   assert.ok(all.length > 0);
+  const form = /^f\d\d_([a-z]+)_(spmv[_a-z]*)_(\d+)x(\d+)(_subgroups)?$/;
   for (const [name, { sizes: { ROWS, ALONG }, parts }] of all) {
-    const [, pattern, op, lanes, along] = /^f32_([a-z]+)_(spmv[_a-z]*)_(\d+)x(\d+)$/.exec(name)!;
-    for (const part of [`pattern/${pattern}`, `input/${inputs[op]}`]) assert.ok(parts.includes(part), `${name} without ${part}`);
+    const [, pattern, op, lanes, along, joins = '_pairs'] = form.exec(name)!;
+    for (const part of [`pattern/${pattern}`, `input/${inputs[op]}`, `across/rows${joins}`]) {
+      assert.ok(parts.includes(part), `${name} without ${part}`);
+    }
     assert.equal([Number(lanes), Number(along)], [ROWS, ALONG], name);
   }
 });
@@ -87,7 +90,7 @@ test('names of staged products: pattern, input, rows of a packing, rows and colu
   const all = Object.entries(variants).filter(([, { kernel }]) => kernel === 'matmul');
   assert.ok(all.length > 0);
   for (const [name, { sizes, parts }] of all) {
-    const [, pattern, op, lanes, rows, columns] = /^f32_([a-z]+)_(matmul[_a-z]*)_(\d+)_(\d+)x(\d+)$/.exec(name)!;
+    const [, pattern, op, lanes, rows, columns] = /^f\d\d_([a-z]+)_(matmul[_a-z]*)_(\d+)_(\d+)x(\d+)$/.exec(name)!;
     for (const part of [`pattern/${pattern}`, `input/${inputs[op]}`]) assert.ok(parts.includes(part), `${name} without ${part}`);
     const { ROWS, BLOCKS, GROUP_X, GROUP_Y, SPAN, SPANS } = sizes;
     assert.equal([Number(lanes), Number(rows), Number(columns)], [ROWS, ROWS * BLOCKS * GROUP_Y, GROUP_X * SPAN * SPANS], name);
@@ -98,23 +101,42 @@ test('names of staged N:M products: input, M / N, rows and columns of a workgrou
   const all = Object.entries(variants).filter(([, { kernel }]) => kernel === 'windows');
   assert.ok(all.length > 0);
   for (const [name, { sizes, parts }] of all) {
-    const [, op, times, rows, columns] = /^f32_nm_(windows[_a-z]*)_(\d+)_(\d+)x(\d+)$/.exec(name)!;
+    const [, op, times, rows, columns] = /^f\d\d_nm_(windows[_a-z]*)_(\d+)_(\d+)x(\d+)$/.exec(name)!;
     assert.ok(parts.includes(`input/${inputs[op]}`), name);
     const { BLOCKS, GROUP_X, GROUP_Y, SPAN, SPANS, DEPTH, PANEL_DEPTH } = sizes;
     assert.equal([Number(times) * DEPTH, Number(rows), Number(columns)], [PANEL_DEPTH, BLOCKS * GROUP_Y, GROUP_X * SPAN * SPANS], name);
   }
 });
 
-test('no variant uses what a default device does not promise', ({ checks }) => {
-  const parts = checks.readParts();
+test('16 bits are read where a name says so, and nowhere else', () => {
+  for (const [name, { parts }] of Object.entries(variants)) {
+    const lanes = parts.filter((part) => part.startsWith('lane/'));
+    if (lanes.length) assert.equal(lanes.map((part) => part.startsWith('lane/half/')), [name.startsWith('f16_')], name);
+    else assert.not.match(name, /^f16_/);
+  }
+});
+
+test('a variant enables what it needs and has a twin that needs nothing', ({ checks }) => {
+  const parts = checks.readParts(), special = /\b(override|enable|requires|atomic\w*|subgroup\w*)\b/;
+  const plain = new Set(Object.entries(variants).filter(([, { needs }]) => !needs).map(([name]) => name.replace(/\d+$/, '')));
   for (const variant of checks.listVariants()) {
-    assert.not.match(checks.link(variant, parts), /\boverride\b|\benable\b|\brequires\b|\batomic/, variant.name);
+    const code = checks.link(variant, parts).replace(/\/\/.*$/gm, ''), { needs } = variants[variant.name];
+    if (!needs) {
+      assert.not.match(code, special, variant.name);
+      continue;
+    }
+    assert.equal([needs, code.split('\n')[0]], [['subgroups'], 'enable subgroups;'], variant.name);
+    // Which size subgroups have, and which invocations are in one, is the device's affair.
+    assert.not.match(code, /subgroup_size|subgroup_invocation_id|subgroup_id/, variant.name);
+    const twin = variant.name.replace('_subgroups', '').replace(/\d+$/, '');
+    assert.ok(plain.has(twin), `${variant.name} without ${twin}`);
   }
 });
 
 test('no two invocations meet in memory without a barrier between', ({ checks }) => {
-  const walking = ['f32_dense_spmm_2x1', 'f32_csr_conv_2x4', 'f32_bsr_spmmt_2x4', 'f32_nm_spmm_2x4', 'f32_bsr_spmv_2x16'];
-  for (const name of [...walking, 'f32_bsr_matmul_4_32x64', 'f32_nm_windows_conv_4_32x64']) {
+  const walking = ['f32_dense_spmm_2x1', 'f32_csr_conv_2x4', 'f32_bsr_spmmt_2x4', 'f32_nm_spmm_2x4'];
+  const vectors = ['f32_bsr_spmv_2x16', 'f32_bsr_spmv_2x64_subgroups'];
+  for (const name of [...walking, ...vectors, 'f32_bsr_matmul_4_32x64', 'f32_nm_windows_conv_4_32x64']) {
     checks.checkRaces(named(checks, name), codeOf(checks, name), [...bindings.spmm.job]);
   }
 });
@@ -128,6 +150,13 @@ test('a missing barrier of a sum of invocations is found', ({ checks }) => {
   const name = 'f32_csr_spmv_2x16', code = codeOf(checks, name), last = code.lastIndexOf('workgroupBarrier();');
   const without = code.slice(0, last) + code.slice(last).replace('workgroupBarrier();', '');
   assert.throws(() => checks.checkRaces(named(checks, name), without, [...bindings.spmv.job]), /race/);
+});
+
+test('a missing barrier between subgroups is found', ({ checks }) => {
+  const product = 'f32_csr_spmv_2x32_subgroups', sum = 'f32_sum_group_subgroups';
+  const without = (name: string): string => changed(checks, name, 'workgroupBarrier();', '');
+  assert.throws(() => checks.checkRaces(named(checks, product), without(product), [...bindings.spmv.job]), /race/);
+  assert.throws(() => checks.checkRaces(named(checks, sum), without(sum), [...bindings.reduce_group.job]), /race/);
 });
 
 test('two halves of workgroup memory that are one race', ({ checks }) => {

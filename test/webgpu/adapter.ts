@@ -37,13 +37,23 @@ export function hasGpu(name: string): boolean {
   return here;
 }
 
-/** A new device with the default limits and no feature, as an app may have one. */
-export async function defaultDevice(): Promise<GPUDevice> {
+async function adapterOf(): Promise<GPUAdapter> {
   const { create } = await import('webgpu'), held = globalThis as { [key: symbol]: GPU };
   // Held for good, and the same that sessions take for devices of their own.
   const gpu = held[Symbol.for('burin.webgpu')] ??= create([]), adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error('no WebGPU adapter');
-  return adapter.requestDevice();
+  return adapter;
+}
+
+/** A new device with the default limits and no feature, as an app may have one. */
+export async function defaultDevice(): Promise<GPUDevice> {
+  return (await adapterOf()).requestDevice();
+}
+
+/** A new device with those of the features that the adapter has. */
+export async function deviceWith(...features: readonly GPUFeatureName[]): Promise<GPUDevice> {
+  const adapter = await adapterOf();
+  return adapter.requestDevice({ requiredFeatures: features.filter((feature) => adapter.features.has(feature)) });
 }
 
 /** Makes a device say that a limit of its is lower. */

@@ -1,4 +1,5 @@
 import { variants } from './shaders.ts';
+import { pieceBytes } from './split.ts';
 import type { Problem } from './problem.ts';
 import type { Factor } from './weight.ts';
 
@@ -66,21 +67,63 @@ function costOf(name: string, factor: Factor, problem: Problem): number {
 }
 
 /** Columns that are better done one by one, with many invocations along K, than side by side. */
-const FEW = 8;
-/** Invocations that share a block of rows, best guess first: each should have some k to add. */
-const alongs = (depth: number): readonly number[] => (depth > 256 ? [64, 16] : [16, 64]);
+export const FEW = 8;
+/** Invocations that share a block of rows, and how they add up, best guess first: each should have some k to add. */
+const alongs = (depth: number): readonly string[] =>
+  (depth > 256 ? ['64_subgroups', '32_subgroups', '64', '16'] : ['32_subgroups', '16', '64_subgroups', '64']);
 
 /** Half-empty workgroups cost more than what staging saves. */
 const MOST_WASTE = 4;
 
+/** What a split product is called: as the shader that runs its rows and their pieces, with this at the end. */
+const SPLIT = '_split';
+
+/** The shader of a name among the candidates: that which a split product runs. */
+export function wholeOf(name: string): string {
+  return name.endsWith(SPLIT) ? name.slice(0, -SPLIT.length) : name;
+}
+
+/** Invocations that keep most devices busy, and steps along K that two more dispatches cost. */
+const BUSY_INVOCATIONS = 8192;
+const MORE_DISPATCHES = 512;
+
+/** Whether a walk would wait for its heavy rows so long that pieces are thought to be faster: by steps along K of one invocation. */
+function waits({ cut }: NonNullable<Factor['split']>, { columns, images }: Problem, name: string): boolean {
+  const { ALONG = 1, SPAN, SPANS } = variants[name].sizes;
+  const shared = (cut.total * Math.ceil(columns / (SPAN * SPANS)) * images) / BUSY_INVOCATIONS;
+  return Math.max(cut.longest / ALONG, shared) > Math.max(cut.piece / ALONG, shared) + MORE_DISPATCHES;
+}
+
+/** What of a device decides which shaders it can run. */
+export type Abilities = Pick<GPUDevice, 'limits' | 'features'>;
+
+/** Whether a device has all features that a shader needs; without a device, none. */
+export function canRun(name: string, device?: Pick<Abilities, 'features'>): boolean {
+  return (variants[name].needs ?? []).every((feature) => device?.features.has(feature));
+}
+
+/** Whether a shader takes no more workgroups along the rows than the device runs. */
+function fitsGrid(name: string, { packed, groups }: Factor, device?: Abilities): boolean {
+  return !device || Math.ceil(packed.blocks / groups / tileOf(name).blocks) <= device.limits.maxComputeWorkgroupsPerDimension;
+}
+
+/** Shaders that walk rows, each with its split where that is possible: in front where the heavy rows would be waited for. */
+function withSplits(names: readonly string[], factor: Factor, problem: Problem, { limits }: Abilities): string[] {
+  const { split } = factor, most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+  if (!split || pieceBytes(factor, problem) > most) return [...names];
+  const first = names.filter((name) => waits(split, problem, name)), later = names.filter((name) => !first.includes(name));
+  return [...first.map((name) => name + SPLIT), ...names, ...later.map((name) => name + SPLIT)];
+}
+
 /**
  * Names of the shaders that can run this, best guess first, so that a chooser can time them: staged products, which read what
  * they multiply from workgroup memory, where the packing lets a workgroup's rows share their positions, then walking ones.
+ * @param device with what it has besides: products of several dispatches are named too, for productDispatches
  */
-export function candidates(factor: Factor, problem: Problem): string[] {
-  const { pattern, packed } = factor, { walked, vector, staged: op, widths } = inputOf(problem), lanes = packed.layout.lanes;
-  const walking = widths.map((width) => `f32_${pattern}_${walked}_${lanes}x${width}`);
-  const kinds = [`f32_${pattern}_${op}`, `f32_${pattern}_${op.replace('matmul', 'windows')}`];
+export function candidates(factor: Factor, problem: Problem, device?: Abilities): string[] {
+  const { pattern, packed, dtype = 'f32' } = factor, { walked, vector, staged: op, widths } = inputOf(problem), lanes = packed.layout.lanes;
+  const walking = widths.map((width) => `${dtype}_${pattern}_${walked}_${lanes}x${width}`);
+  const kinds = [`${dtype}_${pattern}_${op}`, `${dtype}_${pattern}_${op.replace('matmul', 'windows')}`];
   const fitting = staged
     .filter(({ kind, sizes }) => kinds.includes(kind) && sizes.ROWS === lanes)
     .filter(({ name, kernel }) => canStage[kernel](factor, name))
@@ -88,6 +131,8 @@ export function candidates(factor: Factor, problem: Problem): string[] {
     .sort((a, b) => a.cost - b.cost);
   const good = fitting.filter((one) => one.waste <= MOST_WASTE).map(({ name }) => name);
   const poor = fitting.filter((one) => one.waste > MOST_WASTE).map(({ name }) => name);
-  const few = problem.columns <= FEW ? alongs(packed.cols).map((along) => `f32_${pattern}_${vector}_${lanes}x${along}`) : [];
-  return [...few, ...good, ...walking, ...poor];
+  const few = problem.columns <= FEW ? alongs(packed.cols).map((along) => `${dtype}_${pattern}_${vector}_${lanes}x${along}`) : [];
+  const vectors = few.filter((name) => canRun(name, device) && fitsGrid(name, factor, device));
+  const splits = (names: readonly string[]): readonly string[] => (device ? withSplits(names, factor, problem, device) : names);
+  return [...splits(vectors), ...good, ...splits(walking), ...poor];
 }

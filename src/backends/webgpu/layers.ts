@@ -1,8 +1,9 @@
 import { expect } from '../../expect.ts';
-import { candidates, tileOf } from './candidates.ts';
+import { candidates, tileOf, wholeOf } from './candidates.ts';
 import type { Dispatch } from './program.ts';
 import { productProblem, type Problem } from './problem.ts';
 import { variants } from './shaders.ts';
+import { piecesOf } from './split.ts';
 import type { Variant } from './variant.ts';
 import type { Factor } from './weight.ts';
 
@@ -47,7 +48,7 @@ export function productDispatch(
   { b, c, residual, shader = candidates(held, problem)[0], ...bounds }: Operands & Bounds & { shader?: string },
 ): Dispatch {
   const tile = tileOf(shader), { images, columns } = problem;
-  const tall = Math.ceil(held.packed.blocks / held.groups / tile.blocks);
+  const tall = Math.ceil((held.listed ?? held.packed.blocks / held.groups) / tile.blocks);
   const groups = [Math.ceil(columns / tile.columns), tall, images * held.groups] as const;
   const most = device.limits.maxComputeWorkgroupsPerDimension;
   expect(Math.max(...groups) <= most, {
@@ -58,6 +59,44 @@ export function productDispatch(
   const [spare] = held.operands, taps = held.taps ? { buffer: held.taps } : spare;
   const job = jobOf(held, problem, variants[shader], { ...bounds, residual });
   return { shader, job, operands: [...held.operands, b, residual ?? spare, taps, c], groups };
+}
+
+const sumsFor = (shader: string): string => `f32_add_pieces_${variants[shader].sizes.SPAN}`;
+
+/** The shaders that one of the {@link candidates} is made of. */
+export function shadersOf(name: string): string[] {
+  const shader = wholeOf(name);
+  return shader === name ? [name] : [shader, sumsFor(shader)];
+}
+
+/**
+ * The dispatches of one of the {@link candidates}: one, or where it is split those of the blocks of rows that are left whole, of the
+ * pieces of the others, and of their sums.
+ * @param pieces as many bytes as pieceBytes says for the sums of pieces (split products only)
+ * @throws BurinError `limit` when one takes more workgroups than the device runs
+ */
+export function productDispatches(
+  device: GPUDevice, held: Factor, problem: Problem, operands: Operands & Bounds & { shader: string; pieces?: GPUBufferBinding },
+): Dispatch[] {
+  const { shader: name, pieces, ...rest } = operands, shader = wholeOf(name), { split, packed, groups } = held;
+  if (shader === name) return [productDispatch(device, held, problem, operands)];
+  expect(split && pieces, { kind: 'state', where: `webgpu ${name}`, needs: 'a weight with heavy rows and room for sums', got: 'none' });
+  const { cut } = split, [values, idx, , bias] = held.operands, steps = piecesOf(held, problem);
+  const perGroup = cut.blocks / groups;
+  const light: Factor = { ...held, order: held.order + packed.blocks, listed: cut.lightBlocks };
+  const cutRows: Factor = {
+    ...held, packed: { ...packed, blocks: cut.blocks }, rows: perGroup * packed.blockRows, operands: [values, idx, split.pieces, values],
+    order: cut.pieceOrder, listed: cut.pieces, biased: false,
+  };
+  const sums: Factor = {
+    ...held, packed: { ...packed, blocks: cut.heavy * groups }, operands: [values, idx, split.pieces, bias], order: cut.sumOrder,
+    listed: cut.heavy * packed.blockRows,
+  };
+  return [
+    ...(cut.lightBlocks ? [productDispatch(device, light, problem, { ...rest, shader })] : []),
+    productDispatch(device, cutRows, { ...problem, c: steps }, { b: rest.b, c: pieces, shader }),
+    productDispatch(device, sums, { ...problem, b: steps, window: undefined }, { ...rest, b: pieces, shader: sumsFor(shader) }),
+  ];
 }
 
 /**

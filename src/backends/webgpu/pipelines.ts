@@ -8,13 +8,13 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** Pipelines by the name of their variant, each made once and when it is first asked for. */
-export function pipelinesOf(guard: Guard): (name: string) => Promise<Pipeline> {
+/** Pipelines by the name of their variant, each made once and when it is first asked for; `textOf` says what a variant is. */
+export function pipelinesOf(guard: Guard, textOf: (name: string) => string = link): (name: string) => Promise<Pipeline> {
   const made = new Map<string, Promise<Pipeline>>();
   return (name) => {
     const known = made.get(name);
     if (known) return known;
-    const making = make(guard, name);
+    const making = make(guard, name, textOf(name));
     made.set(name, making);
     // What failed may succeed the next time (another device error, memory freed meanwhile).
     making.catch(() => made.delete(name));
@@ -22,8 +22,8 @@ export function pipelinesOf(guard: Guard): (name: string) => Promise<Pipeline> {
   };
 }
 
-async function make(guard: Guard, name: string): Promise<Pipeline> {
-  const { device } = guard, { kernel } = variants[name], where = `webgpu ${name}`, code = link(name);
+async function make(guard: Guard, name: string, code: string): Promise<Pipeline> {
+  const { device } = guard, { kernel } = variants[name], where = `webgpu ${name}`;
   const { module, layout, pipelineLayout } = await guard.run(where, () => {
     const layout = device.createBindGroupLayout({ label: kernel, entries: [...bindings[kernel].layout] });
     const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });

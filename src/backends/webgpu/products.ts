@@ -2,17 +2,23 @@ import { expect, fail, show } from '../../expect.ts';
 import type { Packed } from '../../formats/index.ts';
 import { MAP_READ, storage, USAGE, write } from './buffers.ts';
 import { checkSize, guardOf, type Guard } from './guard.ts';
-import { candidates } from './candidates.ts';
-import { productDispatch } from './layers.ts';
+import { candidates, wholeOf } from './candidates.ts';
+import { productDispatches, shadersOf } from './layers.ts';
 import { pipelinesOf, type Pipeline } from './pipelines.ts';
 import { productProblem } from './problem.ts';
-import { jobBytes, writeJob, type Dispatch } from './program.ts';
+import { bindProgram, type Dispatch, type Program } from './program.ts';
 import { variants } from './shaders.ts';
+import { pieceBytes } from './split.ts';
 import { checkPacked, hold, release as free, type Held, type Weight } from './weight.ts';
 
 export interface UploadOptions {
   /** bias[M], added to each row of C; zeros where absent. */
   readonly bias?: Float32Array;
+  /**
+   * Whether A is stored in 16 bits, half the memory, for dense weights of 1, 2 or 4 lanes, csr, bsr of 2 or 4 lanes and nm. Its values
+   * must be zeros or normal 16-bit floats; products are the same as with 32.
+   */
+  readonly half?: boolean;
   /** What to call the weight in errors. */
   readonly where?: string;
 }
@@ -72,10 +78,10 @@ export function createProducts(device: GPUDevice): Products {
   const stillOpen = (): void =>
     expect(open, { kind: 'state', where: 'webgpu products', needs: 'to be in use', got: 'a call after dispose' });
 
-  async function upload(packed: Packed, { bias, where = 'webgpu weight' }: UploadOptions = {}): Promise<Weight> {
+  async function upload(packed: Packed, { bias, half, where = 'webgpu weight' }: UploadOptions = {}): Promise<Weight> {
     stillOpen();
-    checkPacked(device, packed, bias, where);
-    const held = await hold(guard, packed, { bias }, where);
+    checkPacked(device, packed, { bias, half }, where);
+    const held = await hold(guard, packed, { bias, half }, where);
     const end = (): void => release(weight);
     const weight: Weight = {
       rows: packed.rows, cols: packed.cols, format: packed.format, bytes: held.bytes, dispose: end, [Symbol.dispose]: end,
@@ -89,14 +95,15 @@ export function createProducts(device: GPUDevice): Products {
   async function multiply<T extends Float32Array | GPUBuffer>(weight: Weight, b: T, n: number, options: MultiplyOptions = {}): Promise<T> {
     const task = taskOf(device, heldBy(weight), b, n, options);
     guard.alive(task.where);
-    const ready = await pipeline(task.name);
+    const names = shadersOf(task.name), ready = new Map<string, Pipeline>();
+    for (const [i, one] of (await Promise.all(names.map(pipeline))).entries()) ready.set(names[i], one);
     heldBy(weight);
     return (b instanceof Float32Array ? runAndRead(guard, task, ready, b) : runOnDevice(guard, task, ready, b)) as Promise<T>;
   }
 
   return {
     upload, multiply, dispose, [Symbol.dispose]: dispose,
-    kernelFor: (weight, n, options = {}) => choose(heldBy(weight), n, options.kernel),
+    kernelFor: (weight, n, options = {}) => choose(device, heldBy(weight), n, options.kernel),
     memory: () => ({ usedBytes: [...weights.values()].reduce((sum, { bytes }) => sum + bytes, 0) }),
   } as Products;
 }
@@ -105,11 +112,12 @@ export function createProducts(device: GPUDevice): Products {
 interface Task {
   readonly where: string;
   readonly name: string;
-  /** The shader's run on B and C. */
-  readonly dispatch: (b: GPUBuffer, c: GPUBuffer) => Dispatch;
-  /** Bytes of B and C. */
+  /** The shader's runs on B and C, and on room for sums of pieces where it needs that. */
+  readonly dispatches: (b: GPUBuffer, c: GPUBuffer, pieces?: GPUBuffer) => readonly Dispatch[];
+  /** Bytes of B and C, and of that room. */
   readonly bBytes: number;
   readonly cBytes: number;
+  readonly pieceBytes: number;
 }
 
 /** @throws BurinError when the operands do not fit each other or the device. */
@@ -121,12 +129,12 @@ function taskOf(device: GPUDevice, held: Held, b: Float32Array | GPUBuffer, n: n
   checkSize(device, `${where}: B`, bBytes);
   checkSize(device, `${where}: C`, cBytes);
   checkB(b, bBytes, where);
-  const name = choose(held, n, options.kernel);
+  const name = choose(device, held, n, options.kernel), problem = productProblem(held, n);
   // B may be a larger buffer of the caller's, larger than can be bound as a whole.
-  const dispatch = (b: GPUBuffer, c: GPUBuffer): Dispatch => productDispatch(device, held, productProblem(held, n), {
-    b: { buffer: b, size: bBytes || undefined }, c: { buffer: c }, min, max, shader: name,
+  const dispatches = (b: GPUBuffer, c: GPUBuffer, pieces?: GPUBuffer): readonly Dispatch[] => productDispatches(device, held, problem, {
+    b: { buffer: b, size: bBytes || undefined }, c: { buffer: c }, min, max, shader: name, ...(pieces && { pieces: { buffer: pieces } }),
   });
-  return { where, name, dispatch, bBytes, cBytes };
+  return { where, name, dispatches, bBytes, cBytes, pieceBytes: wholeOf(name) === name ? 0 : pieceBytes(held, problem) };
 }
 
 function checkB(b: Float32Array | GPUBuffer, bytes: number, where: string): void {
@@ -139,43 +147,42 @@ function checkB(b: Float32Array | GPUBuffer, bytes: number, where: string): void
 }
 
 /** The best guess, of the kernel that is asked for. */
-function choose(held: Held, n: number, kernel: MultiplyOptions['kernel']): string {
-  const found = candidates(held, productProblem(held, n)).find((name) => !kernel || variants[name].kernel === kernel);
-  return found ?? fail({
+function choose(device: GPUDevice, held: Held, n: number, kernel: MultiplyOptions['kernel']): string {
+  const names = candidates(held, productProblem(held, n), device);
+  return names.find((name) => !kernel || variants[wholeOf(name)].kernel === kernel) ?? fail({
     kind: 'argument', where: `webgpu ${kernel}`, needs: 'a dense weight or blocks of 16 rows or more', remedy: 'take spmm',
     got: `${held.format} ${held.packed.block.rows}x${held.packed.block.cols}`,
   });
 }
 
+type Ready = ReadonlyMap<string, Pipeline>;
+
 /** Queues the product of what lies in `b` into `c`. */
-function submit(device: GPUDevice, task: Task, { compute, layout }: Pipeline, [b, c, readback]: GPUBuffer[]): void {
-  const { shader, job, operands, groups } = task.dispatch(b, c), { kernel } = variants[shader], size = jobBytes(kernel);
-  const jobs = device.createBuffer({ label: `${task.where}: job`, size, usage: USAGE.uniform | USAGE.copyDst });
+function submit(device: GPUDevice, task: Task, ready: Ready, [b, c, readback]: GPUBuffer[]): void {
+  const pieces = task.pieceBytes ? storage(device, `${task.where}: pieces`, task.pieceBytes) : undefined;
+  let program: Program | undefined;
   try {
-    const view = new DataView(new ArrayBuffer(size));
-    writeJob(kernel, job, view);
-    device.queue.writeBuffer(jobs, 0, view);
-    const entries = [{ buffer: jobs }, ...operands].map((resource, binding) => ({ binding, resource }));
+    const dispatches = task.dispatches(b, c, pieces);
+    program = bindProgram(device, dispatches.map(({ shader }) => ready.get(shader)!), dispatches, task.where);
     const encoder = device.createCommandEncoder({ label: task.where }), pass = encoder.beginComputePass();
-    pass.setPipeline(compute);
-    pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
-    pass.dispatchWorkgroups(...groups);
+    program.encode(pass);
     pass.end();
     if (readback) encoder.copyBufferToBuffer(c, 0, readback, 0, task.cBytes);
     device.queue.submit([encoder.finish()]);
   } finally {
-    // What was submitted runs as if it were still there.
-    jobs.destroy();
+    // What was submitted runs as if they were still there.
+    program?.dispose();
+    pieces?.destroy();
   }
 }
 
-async function runOnDevice(guard: Guard, task: Task, pipeline: Pipeline, b: GPUBuffer): Promise<GPUBuffer> {
+async function runOnDevice(guard: Guard, task: Task, ready: Ready, b: GPUBuffer): Promise<GPUBuffer> {
   const { device } = guard, made: GPUBuffer[] = [];
   try {
     return await guard.run(task.where, () => {
       const c = storage(device, `${task.where}: C`, task.cBytes, USAGE.copySrc);
       made.push(c);
-      submit(device, task, pipeline, [b, c]);
+      submit(device, task, ready, [b, c]);
       return c;
     });
   } catch (error) {
@@ -184,14 +191,14 @@ async function runOnDevice(guard: Guard, task: Task, pipeline: Pipeline, b: GPUB
   }
 }
 
-async function runAndRead(guard: Guard, task: Task, pipeline: Pipeline, data: Float32Array): Promise<Float32Array> {
+async function runAndRead(guard: Guard, task: Task, ready: Ready, data: Float32Array): Promise<Float32Array> {
   const { device } = guard, made: GPUBuffer[] = [];
   try {
     const readback = await guard.run(task.where, () => {
       made.push(storage(device, `${task.where}: B`, task.bBytes), storage(device, `${task.where}: C`, task.cBytes, USAGE.copySrc));
       made.push(device.createBuffer({ label: `${task.where}: result`, size: task.cBytes, usage: USAGE.mapRead | USAGE.copyDst }));
       write(device, made[0], data);
-      submit(device, task, pipeline, made);
+      submit(device, task, ready, made);
       return made[2];
     });
     await guard.wait(task.where, 'a result that can be read', readback.mapAsync(MAP_READ));

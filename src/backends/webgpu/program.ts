@@ -38,40 +38,43 @@ export function writeJob(kernel: string, numbers: Dispatch['job'], view: DataVie
   }
 }
 
+/** Dispatches with their jobs in one uniform buffer and their bind groups made. Call it inside of `guard.run`. */
+export function bindProgram(device: GPUDevice, pipelines: readonly Pipeline[], dispatches: readonly Dispatch[], where: string): Program {
+  if (!dispatches.length) return { length: 0, encode: () => {}, dispose: () => {} };
+  const step = device.limits.minUniformBufferOffsetAlignment;
+  const sizes = dispatches.map(({ shader }) => jobBytes(variants[shader].kernel)), starts: number[] = [];
+  const total = sizes.reduce((at, size) => {
+    starts.push(at);
+    return Math.ceil((at + size) / step) * step;
+  }, 0);
+  const jobs = device.createBuffer({ label: `${where}: jobs`, size: total, usage: USAGE.uniform, mappedAtCreation: true });
+  const view = new DataView(jobs.getMappedRange());
+  dispatches.forEach(({ shader, job }, i) => writeJob(variants[shader].kernel, job, view, starts[i]));
+  jobs.unmap();
+  const groups = dispatches.map(({ operands, shader }, i) => device.createBindGroup({
+    label: shader, layout: pipelines[i].layout,
+    entries: [{ buffer: jobs, offset: starts[i], size: sizes[i] }, ...operands].map((resource, binding) => ({ binding, resource })),
+  }));
+  return {
+    length: dispatches.length,
+    encode: (pass, from = 0, to = dispatches.length) => {
+      for (let i = from; i < to; i++) {
+        pass.setPipeline(pipelines[i].compute);
+        pass.setBindGroup(0, groups[i]);
+        pass.dispatchWorkgroups(...dispatches[i].groups);
+      }
+    },
+    dispose: () => jobs.destroy(),
+  };
+}
+
 /**
- * Dispatches with their jobs in one uniform buffer and their bind groups made.
+ * Dispatches ready to run, their shaders compiled.
  * @throws BurinError `limit` when there is no memory left for the jobs, `device` when a shader does not compile or the device is lost
  */
 export async function programOf(
   guard: Guard, pipeline: (name: string) => Promise<Pipeline>, dispatches: readonly Dispatch[], where = 'webgpu program',
 ): Promise<Program> {
   const ready = await Promise.all(dispatches.map(({ shader }) => pipeline(shader)));
-  if (!dispatches.length) return { length: 0, encode: () => {}, dispose: () => {} };
-  const { device } = guard, step = device.limits.minUniformBufferOffsetAlignment;
-  const sizes = dispatches.map(({ shader }) => jobBytes(variants[shader].kernel)), starts: number[] = [];
-  const total = sizes.reduce((at, size) => {
-    starts.push(at);
-    return Math.ceil((at + size) / step) * step;
-  }, 0);
-  return guard.run(where, () => {
-    const jobs = device.createBuffer({ label: `${where}: jobs`, size: total, usage: USAGE.uniform, mappedAtCreation: true });
-    const view = new DataView(jobs.getMappedRange());
-    dispatches.forEach(({ shader, job }, i) => writeJob(variants[shader].kernel, job, view, starts[i]));
-    jobs.unmap();
-    const groups = dispatches.map(({ operands, shader }, i) => device.createBindGroup({
-      label: shader, layout: ready[i].layout,
-      entries: [{ buffer: jobs, offset: starts[i], size: sizes[i] }, ...operands].map((resource, binding) => ({ binding, resource })),
-    }));
-    return {
-      length: dispatches.length,
-      encode: (pass: GPUComputePassEncoder, from = 0, to = dispatches.length) => {
-        for (let i = from; i < to; i++) {
-          pass.setPipeline(ready[i].compute);
-          pass.setBindGroup(0, groups[i]);
-          pass.dispatchWorkgroups(...dispatches[i].groups);
-        }
-      },
-      dispose: () => jobs.destroy(),
-    };
-  });
+  return guard.run(where, () => bindProgram(guard.device, ready, dispatches, where));
 }

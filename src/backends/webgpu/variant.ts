@@ -17,7 +17,9 @@ export interface Variant {
   readonly kernel: string;
   /** The `const`s that stand in front of its parts. */
   readonly sizes: Readonly<Record<string, number>>;
-  /** Sizes as text, to be put in front of the parts. */
+  /** Features that the device must have been made with; none where absent. */
+  readonly needs?: readonly GPUFeatureName[];
+  /** What is enabled and sizes as text, to be put in front of the parts. */
   readonly front: string;
   readonly parts: readonly string[];
 }

@@ -1,9 +1,11 @@
 import { expect, show } from '../../expect.ts';
-import { pack, packedBytes, type Block, type Layout, type Matrix, type Packed } from '../../formats/index.ts';
+import { pack, type Block, type Layout, type Matrix, type Packed } from '../../formats/index.ts';
+import { toHalf } from '../../formats/half.ts';
 import { patternOf } from '../../kernels.ts';
 import { storage, write } from './buffers.ts';
 import { checkSize, type Guard } from './guard.ts';
 import { variants } from './shaders.ts';
+import { countsOf, cutOf, orderOf, type Cut } from './split.ts';
 
 /** A packed A[M×K] with its bias[M] on a device. */
 export interface Weight {
@@ -22,6 +24,8 @@ export interface Weight {
 export interface Factor {
   readonly packed: Pick<Packed, 'rows' | 'cols' | 'block' | 'layout' | 'starts' | 'blocks' | 'blockRows' | 'blockCols'>;
   readonly pattern: string;
+  /** Of the values: `f16` are widened when they are read. */
+  readonly dtype?: 'f32' | 'f16';
   /** Groups of rows, each with its own columns of K, and the rows of one. */
   readonly groups: number;
   readonly rows: number;
@@ -33,6 +37,10 @@ export interface Factor {
   readonly biased: boolean;
   /** Where each k is in an image (convolutions only). */
   readonly taps?: GPUBuffer;
+  /** Blocks of each group that the order lists; all where absent. */
+  readonly listed?: number;
+  /** How its heavy blocks of rows can be run in pieces, and what the shaders read of that; absent where none is heavy. */
+  readonly split?: { readonly cut: Cut; readonly pieces: GPUBufferBinding };
 }
 
 /** A weight on a device. */
@@ -52,6 +60,8 @@ export interface HoldOptions {
   readonly rows?: number;
   /** taps[2 · K] of a convolution (tapsOf). */
   readonly taps?: Uint32Array;
+  /** Whether the values are stored in 16 bits, which must hold them exactly (isHalf). */
+  readonly half?: boolean;
 }
 
 /**
@@ -66,20 +76,29 @@ export function packGroups(format: string, matrix: Matrix, groups: number, layou
   return pack(format, { rows: groups * whole, cols: matrix.cols, values }, layout, block);
 }
 
+/** Rows that a packing may keep together where shaders walk it with values of this type. */
+function lanesOf(format: string, block: Block, half: boolean): string[] {
+  const walk = `${half ? 'f16' : 'f32'}_${patternOf(format, block)}_spmm_`;
+  return Object.keys(variants).filter((name) => name.startsWith(walk) && name.endsWith('x1')).map((name) => name.slice(walk.length, -2));
+}
+
+/** Whether shaders read values of 16 bits of such a packing. */
+export function readsHalf(format: string, block: Block, lanes: number): boolean {
+  return lanesOf(format, block, true).includes(`${lanes}`);
+}
+
 /** @throws BurinError when no shader can walk this packing, or it does not fit the device. */
-export function checkPacked(device: GPUDevice, packed: Packed, bias: Float32Array | undefined, where: string): void {
+export function checkPacked(device: GPUDevice, packed: Packed, { bias, half = false }: HoldOptions, where: string): void {
   const { rows, cols, format, layout, idx } = packed, shape = `${where} [${rows}, ${cols}]`;
   expect(rows > 0, { kind: 'shape', where: shape, needs: 'one row or more', got: '0' });
   expect(!bias || bias.length === rows, { kind: 'shape', where: shape, needs: `a bias of ${rows}`, got: `${bias?.length}` });
   expect(idx.length === 0 || layout.unit === 1, {
     kind: 'argument', where: shape, needs: 'an index that counts columns', got: `unit ${layout.unit}`, remedy: 'pack with unit: 1',
   });
-  const walk = `f32_${patternOf(format, packed.block)}_spmm_`;
-  const lanes = Object.keys(variants).filter((name) => name.startsWith(walk) && name.endsWith('x1'))
-    .map((name) => name.slice(walk.length, -2));
+  const lanes = lanesOf(format, packed.block, half);
   expect(lanes.includes(`${layout.lanes}`), {
     kind: 'argument', where: shape,
-    needs: `a known format with ${lanes.join(', ') || 'known'} lanes`,
+    needs: `a known format with ${lanes.join(', ') || 'known'} lanes${half ? ' for weights of 16 bits' : ''}`,
     got: `${show(format)} with ${layout.lanes}`,
     remedy: 'pack with one of these lanes, not fewer than the rows of a block',
   });
@@ -88,58 +107,59 @@ export function checkPacked(device: GPUDevice, packed: Packed, bias: Float32Arra
   }
 }
 
-/**
- * Blocks of rows of each group in the order of what they store, the most first: rows that run side by side then end together, and
- * no heavy one comes last (row swizzle, Gale et al., Sparse GPU Kernels for Deep Learning, 2020). None where all store as much.
- */
-function orderOf({ ptr, blocks, starts }: Packed, groups: number): Uint32Array | undefined {
-  const counts = new Uint32Array(blocks), each = blocks / groups;
-  for (let part = 0; part < starts.length; part++) {
-    const at = part * (blocks + 1);
-    for (let i = 0; i < blocks; i++) counts[i] += ptr[at + i + 1] - ptr[at + i];
-  }
-  if (counts.every((count) => count === counts[0])) return undefined;
-  const order = new Uint32Array(blocks);
-  for (let first = 0; first < blocks; first += each) {
-    const own = order.subarray(first, first + each).map((_, i) => i);
-    order.set(own.sort((a, b) => counts[first + b] - counts[first + a] || a - b), first);
-  }
-  return order;
+/** Patterns whose blocks of rows have pointers of their own. */
+const POINTED: ReadonlySet<string> = new Set(['csr', 'bsr']);
+
+/** The pointers, then what shaders are told of the order of blocks where they do not all store as much, and how heavy ones are cut. */
+function orderedOf(packed: Packed, groups: number, pattern: string): { ptr: Uint32Array; order: number; cut?: Cut } {
+  const { ptr } = packed, counts = countsOf(packed), order = orderOf(counts, groups);
+  const cut = POINTED.has(pattern) ? cutOf(packed, counts, order, groups) : undefined;
+  if (!cut && counts.every((count) => count === counts[0])) return { ptr, order: 0 };
+  return { ptr: joined([ptr, order, ...(cut ? [cut.light] : [])]), order: ptr.length, cut };
 }
 
-function joined(first: Uint32Array, second: Uint32Array): Uint32Array {
-  const both = new Uint32Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
+function joined(arrays: readonly Uint32Array[]): Uint32Array {
+  const all = new Uint32Array(arrays.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    all.set(array, at);
+    at += array.length;
+  }
+  return all;
+}
+
+type Arrays = Readonly<Record<string, ArrayBufferView | undefined>>;
+
+/** New buffers with these, by the same keys. @throws BurinError when there is no room for them */
+async function upload({ device, run }: Guard, arrays: Arrays, where: string): Promise<Readonly<Record<string, GPUBuffer>>> {
+  const buffers: Record<string, GPUBuffer> = {};
+  try {
+    await run(where, () => {
+      for (const [name, data] of Object.entries(arrays)) {
+        if (!data) continue;
+        buffers[name] = storage(device, `${where} ${name}`, data.byteLength);
+        write(device, buffers[name], data);
+      }
+    });
+  } catch (error) {
+    release(Object.values(buffers));
+    throw error;
+  }
+  return buffers;
 }
 
 /** Puts a packing on the device. @throws BurinError when there is no room for it. */
 export async function hold(guard: Guard, packed: Packed, options: HoldOptions, where: string): Promise<Held> {
-  const { device } = guard, { values, idx, ptr, ...shape } = packed, { groups = 1, rows = packed.rows / groups, taps } = options;
-  const { bias } = options, order = orderOf(packed, groups);
-  const pointers = order ? joined(ptr, order) : ptr;
-  const arrays = { values, idx, ptr: pointers, ...(bias && { bias }), ...(taps && { taps }) };
-  const buffers: GPUBuffer[] = [];
-  try {
-    await guard.run(where, () => {
-      for (const [name, data] of Object.entries(arrays)) {
-        const buffer = storage(device, `${where} ${name}`, data.byteLength);
-        buffers.push(buffer);
-        write(device, buffer, data);
-      }
-    });
-  } catch (error) {
-    release(buffers);
-    throw error;
-  }
-  const bytes = packedBytes(packed) + (order?.byteLength ?? 0) + (bias?.byteLength ?? 0) + (taps?.byteLength ?? 0);
-  const operands = [...buffers.slice(0, 3), bias ? buffers[3] : buffers[0]].map((buffer): GPUBufferBinding => ({ buffer }));
+  const { idx, ptr: _, ...shape } = packed, { groups = 1, rows = packed.rows / groups, taps, bias, half = false } = options;
+  const values = half ? toHalf(packed.values, 1) : packed.values;
+  const pattern = patternOf(packed.format, packed.block), { ptr, order, cut } = orderedOf(packed, groups, pattern);
+  const arrays: Arrays = { values, idx, ptr, bias, taps, pieces: cut?.words };
+  const made = await upload(guard, arrays, where);
+  const bytes = Object.values(arrays).reduce((sum, data) => sum + (data?.byteLength ?? 0), 0);
+  const operands = [made.values, made.idx, made.ptr, made.bias ?? made.values].map((buffer): GPUBufferBinding => ({ buffer }));
   return {
-    packed: shape, format: packed.format, pattern: patternOf(packed.format, packed.block), groups, rows, operands,
-    order: order ? ptr.length : 0,
-    biased: bias !== undefined, buffers, bytes,
-    ...(taps && { taps: buffers.at(-1) }),
+    packed: shape, format: packed.format, pattern, dtype: half ? 'f16' : 'f32', groups, rows, operands, order, biased: bias !== undefined,
+    buffers: Object.values(made), bytes, ...(taps && { taps: made.taps }), ...(cut && { split: { cut, pieces: { buffer: made.pieces } } }),
   };
 }
 

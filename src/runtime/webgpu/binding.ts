@@ -16,6 +16,7 @@ const VECTOR = 16;
 export class GpuBinding implements Query {
   readonly gpu: Gpu;
   readonly limits: GPUSupportedLimits;
+  readonly features: GPUSupportedFeatures;
   readonly #input: PlanInput;
   readonly #roots: ReadonlyMap<string, string>;
   readonly #lifetimes: readonly Lifetime[];
@@ -28,6 +29,7 @@ export class GpuBinding implements Query {
   constructor(gpu: Gpu, input: PlanInput) {
     this.gpu = gpu;
     this.limits = gpu.device.limits;
+    this.features = gpu.device.features;
     this.#input = input;
     this.#roots = rootsOf(input.graph);
     this.#lifetimes = lifetimes(input, this.#roots as Map<string, string>);
@@ -78,7 +80,7 @@ export class GpuBinding implements Query {
 
   placeWith(scratch: readonly GPUBuffer[]): Place {
     return {
-      limits: this.limits, guard: this.gpu.guard, scratch: scratch.map((buffer) => ({ buffer })),
+      limits: this.limits, features: this.features, guard: this.gpu.guard, scratch: scratch.map((buffer) => ({ buffer })),
       typed: (name) => this.typed(name), constant: (name) => this.constant(name),
       share: this.gpu.share, count: (bytes) => this.gpu.count(bytes),
       value: (name) => this.#valueOf(name), upload: (key, make) => this.#upload(key, make),

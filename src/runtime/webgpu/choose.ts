@@ -1,7 +1,10 @@
 import type { Dispatch } from '../../backends/webgpu/program.ts';
 import { programOf } from '../../backends/webgpu/program.ts';
+import { FEW } from '../../backends/webgpu/candidates.ts';
 import { variants } from '../../backends/webgpu/shaders.ts';
+import { readsHalf } from '../../backends/webgpu/weight.ts';
 import type { Gpu } from '../../backends/webgpu/gpu.ts';
+import { isHalf } from '../../formats/half.ts';
 import { countNonzero, type Block, type Matrix } from '../../formats/index.ts';
 import { fillOf, storagesFor } from '../choices.ts';
 import type { Decision } from '../choose.ts';
@@ -29,6 +32,10 @@ function penalty(format: string, { rows, cols }: Block): number {
   return rows >= 4 ? 1.2 : rows > 1 ? 1.5 : 2;
 }
 
+/** What weights of 16 bits cost beside those of 32: products of few columns wait for them, others do not. */
+const HALF_OF_FEW = 0.6;
+const HALF_OF_MANY = 1.02;
+
 /** Rows that are kept together where all rows of a workgroup share their positions: staged shaders have most of their tiles for four. */
 const SHARED_LANES = 4;
 
@@ -48,11 +55,14 @@ export function storagesOf({ matrix, columns, groups }: Weighted, mostBytes: num
   // What low blocks do not fill, higher ones fill less.
   const tall = sparse && fillOf(whole, LOW_BLOCK) >= LEAST_FILL
     ? TALL_BLOCKS.filter((block) => whole.rows >= block.rows && fillOf(whole, block) >= LEAST_FILL) : [];
-  const all = [...found, ...tall.map((block) => ['bsr', block] as const)].map(([format, block]): Storable => {
+  const half = isHalf(whole.values);
+  const all = [...found, ...tall.map((block) => ['bsr', block] as const)].flatMap(([format, block]): Storable[] => {
     const storage = { format, block, lanes: lanesFor(whole, format, block, columns) };
     const together = groups > 1 ? 1 : Math.min(1, rowStep(storage) / whole.rows);
-    const share = storedShare(whole, format, block);
-    return { ...storage, share, cost: share * penalty(format, block), bytes: bytesOf(whole, storage.lanes, share) * together };
+    const share = storedShare(whole, format, block), bytes = bytesOf(whole, storage.lanes, share) * together;
+    const full = { ...storage, half: false, share, cost: share * penalty(format, block), bytes };
+    if (!half || !readsHalf(format, block, storage.lanes)) return [full];
+    return [full, { ...full, half: true, cost: full.cost * (columns <= FEW ? HALF_OF_FEW : HALF_OF_MANY), bytes: bytes / 2 }];
   });
   const fitting = all.filter(({ format }) => !allowed || allowed.includes(format));
   return (fitting.length ? fitting : all.filter(({ format }) => format === 'dense'))
@@ -82,9 +92,9 @@ export interface ChosenWay {
   readonly decided?: Decision;
 }
 
-/** Storages that are timed at most, dense among them, and shaders of each. */
+/** Storages that are timed at most, dense among them and those of 16 bits not counted, and shaders of each. */
 const MOST_STORAGES = 4;
-const MOST_SHADERS = 3;
+const MOST_SHADERS = 4;
 /** A sparse way that is not faster than dense by this much loses: timings of equals scatter. */
 const MARGIN = 0.02;
 
@@ -105,6 +115,7 @@ export async function chooseWay(choosing: Choosing): Promise<ChosenWay> {
     if (decided === 'timed' && !recalled && entries.length > 1) await time(choosing, entries);
     const best = decided === 'timed' ? fastest(entries) : entries[0];
     for (const ways of held) if (ways !== best.ways) ways.dispose();
+    best.ways.settle(best.shader);
     return chosen(best, entries, recalled ? 'remembered' : decided);
   } catch (error) {
     for (const ways of held) ways.dispose();
@@ -113,8 +124,9 @@ export async function chooseWay(choosing: Choosing): Promise<ChosenWay> {
 }
 
 /** Where what a position costs on this device is kept: single columns are another thing than many. */
-function costKey({ gpu, weight }: Choosing, { format, block, lanes }: Storage): string {
-  return `webgpu ${gpu.adapter}|position of ${format} ${blockName(block)} ${lanes}|${weight.columns === 1 ? 'one column' : 'columns'}`;
+function costKey({ gpu, weight }: Choosing, { format, block, lanes, half }: Storage): string {
+  const kind = `${format} ${blockName(block)} ${lanes}${half ? ' of 16 bits' : ''}`;
+  return `webgpu ${gpu.adapter}|position of ${kind}|${weight.columns === 1 ? 'one column' : 'columns'}`;
 }
 
 /** The storage that promises to be cheapest: as positions of its kind were in layers that were timed, else as they are thought to be. */
@@ -140,8 +152,10 @@ function learn(choosing: Choosing, entries: readonly Entry[]): void {
 
 /** The best guesses, and dense, which is always worth knowing. */
 function promising(storages: readonly Storable[]): Storable[] {
-  const dense = storages.filter(({ format }) => format === 'dense');
-  return [...storages.filter(({ format }) => format !== 'dense').slice(0, MOST_STORAGES - dense.length), ...dense];
+  const kind = ({ format, block, lanes }: Storable): string => `${format} ${blockName(block)} ${lanes}`;
+  const sparse = [...new Set(storages.filter(({ format }) => format !== 'dense').map(kind))];
+  const best = new Set(sparse.slice(0, MOST_STORAGES - 1)), taken = storages.filter((one) => best.has(kind(one)));
+  return [...taken, ...storages.filter(({ format }) => format === 'dense')];
 }
 
 const isDense = ({ storage }: Entry): boolean => storage.format === 'dense';

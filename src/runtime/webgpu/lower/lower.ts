@@ -1,3 +1,4 @@
+import { canRun } from '../../../backends/webgpu/candidates.ts';
 import type { Dispatch } from '../../../backends/webgpu/program.ts';
 import { variants } from '../../../backends/webgpu/shaders.ts';
 import type { Gpu } from '../../../backends/webgpu/gpu.ts';
@@ -15,6 +16,8 @@ export interface Query {
   /** The data of a constant, undefined for a value that is computed. */
   constant(name: string): Tensor | undefined;
   readonly limits: GPUSupportedLimits;
+  /** What the device was made with. */
+  readonly features: GPUSupportedFeatures;
 }
 
 /** Where the operands of a layer lie. */
@@ -49,6 +52,8 @@ export interface Storage {
   readonly block: Block;
   /** Rows that are stored together. */
   readonly lanes: number;
+  /** Whether values are stored in 16 bits. */
+  readonly half?: boolean;
 }
 
 /** A layer that multiplies with a weight. */
@@ -65,6 +70,8 @@ export interface Weighted {
 export interface Ways {
   readonly shaders: readonly string[];
   readonly dispatches: (shader: string) => readonly Dispatch[];
+  /** Frees what only other shaders than this one need. */
+  readonly settle: (shader: string) => void;
   readonly dispose: () => void;
 }
 
@@ -93,16 +100,22 @@ export function lone({ limits }: Query, { shader, job, operands, invocations }: 
 const LONG = 4;
 
 /** A family with two shaders for rows, by an invocation or by a group each. */
-export function byRows(
-  { limits }: Query, shaders: readonly [invocation: string, group: string], { job, operands }: Pick<Lone, 'job' | 'operands'>,
-): Dispatch[] {
-  const { rows, length } = job as { rows: number; length: number }, long = isLong(shaders, length);
-  const shader = shaders[long ? 1 : 0], groups = long ? rows : Math.ceil(rows / variants[shader].sizes.THREADS);
-  return rows === 0 ? [] : [{ shader, job, operands, groups: fold(groups, limits) }];
+export type RowShaders = readonly [invocation: string, group: string];
+
+/** The one for rows of this length: a group joins what its invocations hold by subgroups where the device has them. */
+export function rowShader({ features }: Query, [invocation, group]: RowShaders, length: number): string {
+  return length >= LONG * variants[group].sizes.THREADS ? bySubgroups(features, group) : invocation;
 }
 
-export function isLong(shaders: readonly [string, string], length: number): boolean {
-  return length >= LONG * variants[shaders[1]].sizes.THREADS;
+/** The variant of a shader that uses subgroups, where the device has them. */
+export function bySubgroups(features: GPUSupportedFeatures, shader: string): string {
+  return canRun(`${shader}_subgroups`, { features }) ? `${shader}_subgroups` : shader;
+}
+
+export function byRows(query: Query, shaders: RowShaders, { job, operands }: Pick<Lone, 'job' | 'operands'>): Dispatch[] {
+  const { rows, length } = job as { rows: number; length: number }, shader = rowShader(query, shaders, length);
+  const groups = shader === shaders[0] ? Math.ceil(rows / variants[shader].sizes.THREADS) : rows;
+  return rows === 0 ? [] : [{ shader, job, operands, groups: fold(groups, query.limits) }];
 }
 
 /** Input and output of a node of one operand. */

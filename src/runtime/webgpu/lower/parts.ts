@@ -70,7 +70,7 @@ export async function holdParts(place: Place, op: Operation, source: Source, sto
   const matrix = source.matrix(), leases: Lease<Coming>[] = [], parts: Part[] = [];
   const free = (): void => { for (const lease of leases) lease.release(); };
   try {
-    for (const [from, to] of cut(matrix, storage, source.held.groups ?? 1, mostBound(place.limits))) {
+    for (const [from, to] of cut(matrix, storage, source.held.groups ?? 1, mostBound(place.limits) * (storage.half ? 2 : 1))) {
       const lease = lend(place, op, source, { ...storage, from, to });
       leases.push(lease);
       parts.push({ from, held: await lease.made.coming });
@@ -88,15 +88,15 @@ function withRows({ bias, ...held }: HoldOptions, from: number, to: number, all:
 }
 
 function lend(
-  place: Place, op: Operation, { matrix, held }: Source, { format, block, lanes, from, to }: Storage & { from: number; to: number },
+  place: Place, op: Operation, { matrix, held }: Source, { format, block, lanes, half = false, from, to }: Storage & { from: number; to: number },
 ): Lease<Coming> {
   const weights = op.inputs[1]!.value!, { groups = 1, rows = 0, bias, taps } = held, made = {} as Coming, where = `node '${op.node.name}'`;
   async function come(): Promise<Held> {
     const whole = matrix(), part = to - from === whole.rows ? whole : rowsOf(whole, from, to);
     const packed = packGroups(format, part, groups, { lanes, unit: 1, kBlock: PART }, block);
-    const bytes = Math.max(packed.values.byteLength, packed.idx.byteLength);
+    const bytes = Math.max(packed.values.byteLength / (half ? 2 : 1), packed.idx.byteLength);
     checkSize(place.guard.device, `${where}: weight [${packed.rows}, ${packed.cols}]`, bytes);
-    const own = await hold(place.guard, packed, withRows(held, from, to, whole.rows), where), uncount = place.count(own.bytes);
+    const own = await hold(place.guard, packed, { ...withRows(held, from, to, whole.rows), half }, where), uncount = place.count(own.bytes);
     made.free = () => {
       uncount();
       release(own.buffers);
@@ -105,7 +105,7 @@ function lend(
   }
   return place.share({
     // How the matrix follows from the weight, then which rows of it, then how they are stored.
-    key: [op.node.op, weights.dims, groups, rows, from, to, format, ...Object.values(block), lanes, bias ? 'biased' : ''].join('|'),
+    key: [op.node.op, weights.dims, groups, rows, from, to, format, ...Object.values(block), lanes, half, bias ? 'biased' : ''].join('|'),
     data: [weights.data as Float32Array, ...(bias ? [bias] : []), ...(taps ? [taps] : [])],
     make: () => Object.assign(made, { coming: come() }),
     // What is still coming is freed when it is there.

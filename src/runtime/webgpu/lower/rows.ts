@@ -3,7 +3,10 @@ import { spread } from '../../../graph/ops/elements.ts';
 import { reducedAxes } from '../../../graph/ops/reduce.ts';
 import { numbersOf, sizeOf, stridesOf, type Shape } from '../../../tensor.ts';
 import { copyDispatch } from './move.ts';
-import { byRows, fold, inOut, isLong, lone, outSize, type Dispatch, type Lower, type Operation, type Place } from './lower.ts';
+import {
+  byRows, bySubgroups, fold, inOut, lone, outSize, rowShader, type Dispatch, type Lower, type Operation, type Place, type Query,
+  type RowShaders,
+} from './lower.ts';
 
 // Operators that work along rows: x[outer × length × inner].
 
@@ -21,7 +24,7 @@ const folds: Readonly<Record<string, Row>> = {
   ReduceLogSumExp: { formula: 'logsumexp', start: 0 },
 };
 
-const shadersOf = ({ formula }: Row): [string, string] => [`f32_${formula}_rows`, `f32_${formula}_group`];
+const shadersOf = ({ formula }: Row): RowShaders => [`f32_${formula}_rows`, `f32_${formula}_group`];
 const pick = (shape: Shape, axes: readonly number[]): number[] => axes.map((d) => shape[d]);
 
 /** Folds the axes `gone`: where they lie apart, a copy brings them together at the end first. */
@@ -41,7 +44,7 @@ const lowerFold = (row: Row, axesOf: (op: Operation) => readonly number[]): Lowe
     const copies = apart ? copyDispatch(query, moved, walks, [x, together])! : [];
     return [...copies, ...byRows(query, shaders, { job, operands: [together, y] })];
   };
-  return { kernel: shaders[isLong(shaders, length) ? 1 : 0], scratch: apart ? [sizeOf(shape) * 4] : [], build };
+  return { kernel: rowShader(query, shaders, length), scratch: apart ? [sizeOf(shape) * 4] : [], build };
 };
 
 const image = (op: Operation): number[] => [...input(op, 0).shape.keys()].slice(2);
@@ -52,11 +55,13 @@ const lowerSoftmax = (name: string): Lower => (query, op) => {
   const [outer, length, inner] = [sizeOf(shape.slice(0, axis)), shape[axis], sizeOf(shape.slice(axis + 1))];
   const job = { rows: length ? outer * inner : 0, length, inner };
   return {
-    kernel: shaders[isLong(shaders, length) ? 1 : 0], build: (place) => byRows(query, shaders, { job, operands: inOut(place, op) }),
+    kernel: rowShader(query, shaders, length), build: (place) => byRows(query, shaders, { job, operands: inOut(place, op) }),
   };
 };
 
 const isFloat = (arg: Arg | undefined): boolean => arg?.type === 'float32';
+
+const normalizing = ({ features }: Query): string => bySubgroups(features, 'f32_normalize_rows');
 
 interface Rows { rows: number; length: number; channels: number; by_row: number; by_item: number }
 
@@ -64,10 +69,10 @@ interface Rows { rows: number; length: number; channels: number; by_row: number;
 function normalized(place: Place, op: Operation, rows: Rows, [scale, shift]: readonly [GPUBufferBinding, GPUBufferBinding]): Dispatch[] {
   if (rows.rows * rows.length === 0) return [];
   const [x, y] = inOut(place, op), job = { ...rows, epsilon: num(op, 'epsilon', 1e-5) };
-  return [{ shader: 'f32_normalize_rows', job, operands: [x, scale, shift, y], groups: fold(rows.rows, place.limits) }];
+  return [{ shader: normalizing(place), job, operands: [x, scale, shift, y], groups: fold(rows.rows, place.limits) }];
 }
 
-const lowerLayer: Lower = (_query, op) => {
+const lowerLayer: Lower = (query, op) => {
   const { shape } = input(op, 0), axis = axisOf(op, num(op, 'axis', -1), shape.length), inner = shape.slice(axis), length = sizeOf(inner);
   const known = op.inputs.slice(1).every((arg) => !arg || arg.value || sizeOf(arg.shape) === length);
   if (!op.inputs.every((arg) => !arg || isFloat(arg)) || !known || op.node.outputs.slice(1).some(Boolean)) return undefined;
@@ -77,15 +82,15 @@ const lowerLayer: Lower = (_query, op) => {
     return place.upload(`${op.node.name}|row ${i}`, () => (value ? Float32Array.from(spread(value, inner)) : new Float32Array(length)));
   };
   const rows = { rows: sizeOf(shape.slice(0, axis)), length, channels: 1, by_row: 0, by_item: 1 };
-  return { kernel: 'f32_normalize_rows', build: (place) => normalized(place, op, rows, [whole(place, 1), whole(place, 2)]) };
+  return { kernel: normalizing(query), build: (place) => normalized(place, op, rows, [whole(place, 1), whole(place, 2)]) };
 };
 
-const lowerInstance: Lower = (_query, op) => {
+const lowerInstance: Lower = (query, op) => {
   const { shape } = input(op, 0), [batch, channels] = shape;
   const rows = { rows: batch * channels, length: sizeOf(shape.slice(2)), channels, by_row: 1, by_item: 0 };
   if (!op.inputs.every(isFloat)) return undefined;
   return {
-    kernel: 'f32_normalize_rows',
+    kernel: normalizing(query),
     build: (place) => normalized(place, op, rows, [place.value(op.node.inputs[1]), place.value(op.node.inputs[2])]),
   };
 };

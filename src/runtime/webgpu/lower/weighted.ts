@@ -1,13 +1,16 @@
-import { candidates } from '../../../backends/webgpu/candidates.ts';
-import { productDispatch } from '../../../backends/webgpu/layers.ts';
+import { storage } from '../../../backends/webgpu/buffers.ts';
+import { candidates, wholeOf } from '../../../backends/webgpu/candidates.ts';
+import { mostBound } from '../../../backends/webgpu/guard.ts';
+import { productDispatches } from '../../../backends/webgpu/layers.ts';
 import { convProblem, linearProblem, productProblem, tapsOf, type Problem } from '../../../backends/webgpu/problem.ts';
+import { pieceBytes } from '../../../backends/webgpu/split.ts';
 import type { HoldOptions } from '../../../backends/webgpu/weight.ts';
 import type { Matrix } from '../../../formats/index.ts';
 import { input } from '../../../graph/ops/op.ts';
 import { convGeometry, convTransposeGeometry } from '../../../graph/ops/window.ts';
 import { sizeOf } from '../../../tensor.ts';
 import { clampOf, convWeight, everyGroup, transposedWeight } from '../../lower/conv.ts';
-import { holdParts } from './parts.ts';
+import { holdParts, type Part } from './parts.ts';
 import { lowerDepthwise, windowJob } from './window.ts';
 import {
   lone, outSize, type Dispatch, type Lower, type Lowered, type Operation, type Place, type Storage, type Ways, type Weighted,
@@ -28,15 +31,29 @@ interface Product {
 const product = (op: Operation, { matrix, columns, held, problem, after }: Product): Weighted => ({
   matrix, columns, groups: held.groups ?? 1,
   async ways(place: Place, storage: Storage): Promise<Ways> {
-    const { parts, release } = await holdParts(place, op, { matrix, held }, storage), { inputs, outputs } = op.node;
+    const { parts, release } = await holdParts(place, op, { matrix, held }, storage), { inputs, outputs } = op.node, { device } = place.guard;
     const c = after ? place.scratch[0] : place.value(outputs[0]), b = place.value(inputs[0]);
     const residual = !after && op.inputs[3] ? place.value(inputs[3]) : undefined, bounds = after ? {} : clampOf(op);
-    const whole = (shader: string): Dispatch[] => parts.map(({ from, held: part }) => productDispatch(place.guard.device, part, problem, {
-      b, c: below(c, from * problem.c.row), ...(residual && { residual: below(residual, from * problem.c.row) }), ...bounds, shader,
+    const splits = ({ held: part }: Part): boolean => part.split !== undefined && pieceBytes(part, problem) <= mostBound(place.limits);
+    const shaders = candidates((parts.find(splits) ?? parts[0]).held, problem, device);
+    const room = await roomFor(place, op, Math.max(0, ...parts.filter(splits).map((part) => pieceBytes(part.held, problem)))).catch((error) => {
+      release();
+      throw error;
+    });
+    const whole = (shader: string): Dispatch[] => parts.flatMap((part) => productDispatches(device, part.held, problem, {
+      b, c: below(c, part.from * problem.c.row), ...(residual && { residual: below(residual, part.from * problem.c.row) }), ...bounds,
+      ...room?.bound, shader: splits(part) ? shader : wholeOf(shader),
     }));
     return {
-      shaders: candidates(parts[0].held, problem),
-      dispatches: (shader) => (columns ? [...whole(shader), ...(after?.(place) ?? [])] : []), dispose: release,
+      shaders,
+      dispatches: (shader) => (columns ? [...whole(shader), ...(after?.(place) ?? [])] : []),
+      settle(shader) {
+        if (wholeOf(shader) === shader) room?.dispose();
+      },
+      dispose() {
+        room?.dispose();
+        release();
+      },
     };
   },
 });
@@ -44,6 +61,20 @@ const product = (op: Operation, { matrix, columns, held, problem, after }: Produ
 /** A binding from an element on. */
 function below({ buffer, offset = 0, size }: GPUBufferBinding, element: number): GPUBufferBinding {
   return { buffer, offset: offset + element * 4, ...(size !== undefined && { size: size - element * 4 }) };
+}
+
+/** A buffer for sums of pieces, counted; parts of a weight use it one after the other. */
+async function roomFor(
+  { guard, count }: Place, op: Operation, bytes: number,
+): Promise<{ bound: { pieces: GPUBufferBinding }; dispose: () => void } | undefined> {
+  if (bytes === 0) return undefined;
+  const where = `node '${op.node.name}': pieces`, buffer = await guard.run(where, () => storage(guard.device, where, bytes));
+  const uncount = count(buffer.size);
+  const dispose = (): void => {
+    uncount();
+    buffer.destroy();
+  };
+  return { bound: { pieces: { buffer } }, dispose };
 }
 
 /** The constant float32 weight, and bias, of a layer; undefined where one of them is computed or there is no weight in it. */

@@ -1,0 +1,5 @@
+// How folds of the invocations of a group become one.
+
+fn joined(sofar: f32, thread: u32) -> f32 {
+  return smallest_across(sofar, thread);
+}
