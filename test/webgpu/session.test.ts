@@ -183,6 +183,31 @@ if (here) {
     assert.ok(await Promise.race([device.lost.then(() => false), Promise.resolve(true)]), 'the device of the caller is not destroyed');
   });
 
+  test('heavy rows, and weights that 16 bits hold, run as they are timed, and nothing of what lost stays', async () => {
+    const device = common, { alive } = watch(device);
+    // Rows of 40 and one of 640 multiples of 1/8: 16 bits hold them.
+    const values = Float32Array.from({ length: 12 * 640 }, (_, i) => (i < 640 || i % 16 === 0 ? ((i % 11) - 5) / 8 || 1 : 0));
+    for (const vectors of [1, 12]) {
+      const fed = oneNode('Linear', {}, [filled([vectors, 640], 1), { constant: new Tensor('float32', values, [12, 640]) }]);
+      const expected = oracle(fed).y0;
+      for (const tune of ['predict', 'measure'] as const) {
+        const session = await SparseSession.create(fed.graph, on(device, { tune, formats: ['csr'] }));
+        near((await session.run(fed.feeds)).y0, expected, `${vectors} vectors, ${tune}`);
+        const [{ kernel, candidates }] = await session.prepare(), kernels = candidates.map((candidate) => candidate.kernel);
+        if (tune === 'predict') assert.match(kernel, vectors === 1 ? /^f16_csr_spmv_/ : /^f32_csr_spmm_/);
+        else {
+          assert.ok(kernels.some((name) => name.startsWith('f16_')) && kernels.some((name) => name.startsWith('f32_')), kernels.join());
+          assert.is(kernels.some((name) => name.endsWith('_split')), true, kernels.join());
+        }
+        const weights = kernel.startsWith('f16_') ? 2 : 4, room = kernel.endsWith('_split');
+        assert.ok(session.memory().usedBytes >= 1080 * (weights + 2));
+        assert.is([...alive].some(({ label }) => label.endsWith('sums of pieces')), room, kernel);
+        session.release();
+        assert.is(alive.size, 0, `${vectors} vectors, ${tune}`);
+      }
+    }
+  });
+
   test('a lost device rejects what is under way and what comes, and recover goes on', async () => {
     const device = await defaultDevice(), session = await open(device), feeds = image(4, 4);
     agrees(await session.run(feeds), feeds);

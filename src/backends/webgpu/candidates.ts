@@ -1,4 +1,5 @@
 import { variants } from './shaders.ts';
+import { mostBound } from './guard.ts';
 import { pieceBytes } from './split.ts';
 import type { Problem } from './problem.ts';
 import type { Factor } from './weight.ts';
@@ -107,12 +108,13 @@ function fitsGrid(name: string, { packed, groups }: Factor, device?: Abilities):
   return !device || Math.ceil(packed.blocks / groups / tileOf(name).blocks) <= device.limits.maxComputeWorkgroupsPerDimension;
 }
 
-/** Shaders that walk rows, each with its split where that is possible: in front where the heavy rows would be waited for. */
-function withSplits(names: readonly string[], factor: Factor, problem: Problem, { limits }: Abilities): string[] {
-  const { split } = factor, most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
-  if (!split || pieceBytes(factor, problem) > most) return [...names];
-  const first = names.filter((name) => waits(split, problem, name)), later = names.filter((name) => !first.includes(name));
-  return [...first.map((name) => name + SPLIT), ...names, ...later.map((name) => name + SPLIT)];
+/** Shaders that walk rows with the split of the best guess, where that is possible: in front where heavy rows would be waited for. */
+function withSplit(names: readonly string[], factor: Factor, problem: Problem, { limits }: Abilities): readonly string[] {
+  const { split } = factor, [best, ...others] = names;
+  if (!split || !best || pieceBytes(factor, problem) > mostBound(limits)) return names;
+  if (waits(split, problem, best)) return [best + SPLIT, ...names];
+  // Where many invocations share a row as it is, pieces of it are the last resort.
+  return variants[best].sizes.ALONG ? [...names, best + SPLIT] : [best, best + SPLIT, ...others];
 }
 
 /**
@@ -133,6 +135,6 @@ export function candidates(factor: Factor, problem: Problem, device?: Abilities)
   const poor = fitting.filter((one) => one.waste > MOST_WASTE).map(({ name }) => name);
   const few = problem.columns <= FEW ? alongs(packed.cols).map((along) => `${dtype}_${pattern}_${vector}_${lanes}x${along}`) : [];
   const vectors = few.filter((name) => canRun(name, device) && fitsGrid(name, factor, device));
-  const splits = (names: readonly string[]): readonly string[] => (device ? withSplits(names, factor, problem, device) : names);
+  const splits = (names: readonly string[]): readonly string[] => (device ? withSplit(names, factor, problem, device) : names);
   return [...splits(vectors), ...good, ...splits(walking), ...poor];
 }

@@ -92,9 +92,10 @@ export interface ChosenWay {
   readonly decided?: Decision;
 }
 
-/** Storages that are timed at most, dense among them and those of 16 bits not counted, and shaders of each. */
+/** Storages that are timed at most, dense among them and those of 16 bits not counted, and shaders of each, and of 16 bits. */
 const MOST_STORAGES = 4;
-const MOST_SHADERS = 4;
+const MOST_SHADERS = 3;
+const MOST_HALF_SHADERS = 1;
 /** A sparse way that is not faster than dense by this much loses: timings of equals scatter. */
 const MARGIN = 0.02;
 
@@ -109,7 +110,8 @@ export async function chooseWay(choosing: Choosing): Promise<ChosenWay> {
     for (const storage of tried) {
       const ways = await choosing.weight.ways(choosing.place, storage);
       held.push(ways);
-      for (const shader of ways.shaders.slice(0, MOST_SHADERS)) entries.push({ storage, ways, shader, ms: Infinity });
+      const most = storage.half ? MOST_HALF_SHADERS : MOST_SHADERS;
+      for (const shader of ways.shaders.slice(0, most)) entries.push({ storage, ways, shader, ms: Infinity });
     }
     const recalled = decided === 'timed' && recall(choosing, entries);
     if (decided === 'timed' && !recalled && entries.length > 1) await time(choosing, entries);

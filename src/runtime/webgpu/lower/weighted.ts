@@ -68,7 +68,7 @@ async function roomFor(
   { guard, count }: Place, op: Operation, bytes: number,
 ): Promise<{ bound: { pieces: GPUBufferBinding }; dispose: () => void } | undefined> {
   if (bytes === 0) return undefined;
-  const where = `node '${op.node.name}': pieces`, buffer = await guard.run(where, () => storage(guard.device, where, bytes));
+  const where = `node '${op.node.name}': sums of pieces`, buffer = await guard.run(where, () => storage(guard.device, where, bytes));
   const uncount = count(buffer.size);
   const dispose = (): void => {
     uncount();
