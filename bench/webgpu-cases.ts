@@ -89,14 +89,9 @@ const smallConvs: readonly BenchLayer[] = [
 ];
 
 /** Dense layers that other engines run too: of each network those that fit the scale. */
-/** What a run costs besides its work. */
-const tiny: BenchLayer = {
-  network: 'overhead', layer: 'of a run', kind: 'pointwise', filters: 8, inputs: 8, kernel: 1, stride: 1, size: 4, quick: false,
-};
-
 export const raceLayers: Readonly<Record<Scale, readonly BenchLayer[]>> = {
-  small: [tiny, ...layers.filter((layer) => macsOf(layer) <= SMALL_MACS[layer.kind]), ...smallConvs],
-  large: [tiny, ...layers],
+  small: [...layers.filter((layer) => macsOf(layer) <= SMALL_MACS[layer.kind]), ...smallConvs],
+  large: layers,
 };
 
 /** Whole networks: files that packages bring, by their names in bench/files, and networks of the zoo at an input size. */

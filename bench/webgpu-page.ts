@@ -30,8 +30,7 @@ export function shaders(of: Scale, name: string, wish: Wish): Promise<ShaderRow[
 
 export function layer(of: Scale, name: string, samples: number): Promise<RaceRow[]> {
   const found = raceLayers[of].find((one) => `${one.network}.${one.layer}` === name)!;
-  const kind = found.network === 'overhead' ? found.network : 'layer';
-  return gpuRace({ kind, name, graph: plainGraph(found), samples }, opened().place);
+  return gpuRace({ kind: 'layer', name, graph: plainGraph(found), samples }, opened().place);
 }
 
 export async function network(of: Scale, name: string, samples: number): Promise<RaceRow[]> {

@@ -22,9 +22,9 @@ export interface ShaderRow extends Place {
   readonly ofDense?: number;
 }
 
-/** A dense layer, a whole network, or a layer of next to no work, in one engine; inputs and outputs on the device. */
+/** A dense layer, or a whole network, in one engine; inputs and outputs on the device. */
 export interface RaceRow extends Place {
-  readonly kind: 'layer' | 'network' | 'overhead';
+  readonly kind: 'layer' | 'network';
   readonly case: string;
   readonly engine: string;
   readonly version: string;

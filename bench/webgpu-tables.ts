@@ -67,13 +67,13 @@ function layerRows({ rivals, ratio, names, cells }: ReturnType<typeof racers>): 
   return [[`${layers.length} dense layers, geometric mean`, '', '', ...means], cells(`the worst of them, ${worst}`, worst)];
 }
 
-/** Networks, what a run costs without work, and dense layers, in our session and in other engines on the same adapter. */
+/** Networks, and dense layers, in our session and in other engines on the same adapter. */
 export function webgpuPeersTable(results: WebgpuResults): string {
   return byPlace(results, results.race, (rows) => {
     const found = racers(rows), { rivals, names, cells } = found;
     const versions = rivals.map((engine) => `${engine} ${rows.find((row) => row.engine === engine)!.version} ms`);
     const heads = [...left('network'), ...right('GFLOP/s', 'burin ms', ...versions)];
-    const whole = [...names('network'), ...names('overhead')].map((name) => cells(name.replaceAll('.', ' '), name));
+    const whole = names('network').map((name) => cells(name, name));
     return markdownTable(heads, [...whole, ...layerRows(found)]);
   });
 }

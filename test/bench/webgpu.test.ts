@@ -77,12 +77,11 @@ test('peers: networks by name, layers in the mean and the worst', () => {
     settings: [{ ...setting, ...page, runtime: 'Chromium 1' }],
     race: [
       race, other, third, { ...race, case: 'm' }, { ...other, case: 'm', medianMs: 5 }, { ...third, ...m, medianMs: 10 },
-      { ...race, ...n }, { ...other, ...n }, { ...race, kind: 'overhead' as const, case: 'overhead.of a run', medianMs: 0.5 },
+      { ...race, ...n }, { ...other, ...n },
     ].map((row) => ({ ...row, ...page })),
   }));
   assert.match(table, /^soft, Chromium 1 \(fences\):\n\n\| network \| GFLOP\/s \| burin ms \| other 1\.2 ms \| third 3 ms \|\n/);
   assert.match(table, /\n\| N \| 5\.00 \| 10\.0 \| 20\.0 \(2\.00×\) \|  \|\n/);
-  assert.match(table, /\n\| overhead of a run \| 5\.00 \| 0\.50 \|  \|  \|\n/);
   assert.match(table, /\n\| 2 dense layers, geometric mean \|  \|  \| 1\.00× \| 2\.00× \|\n/);
   assert.match(table, /\n\| the worst of them, m \| 5\.00 \| 10\.0 \| 5\.00 \(0\.50×\) \| 10\.0 \(1\.00×\) \|$/);
 });

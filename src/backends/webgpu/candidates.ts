@@ -119,7 +119,7 @@ function withSplit(names: readonly string[], factor: Factor, problem: Problem, {
 
 /**
  * Names of the shaders that can run this, best guess first, so that a chooser can time them: staged products, which read what
- * they multiply from workgroup memory, where the packing lets a workgroup's rows share their positions, then walking ones.
+ * they multiply from workgroup memory, where the packing lets a workgroup's rows share their positions, and walking ones.
  * @param device with what it has besides: products of several dispatches are named too, for productDispatches
  */
 export function candidates(factor: Factor, problem: Problem, device?: Abilities): string[] {
@@ -136,5 +136,7 @@ export function candidates(factor: Factor, problem: Problem, device?: Abilities)
   const few = problem.columns <= FEW ? alongs(packed.cols).map((along) => `${dtype}_${pattern}_${vector}_${lanes}x${along}`) : [];
   const vectors = few.filter((name) => canRun(name, device) && fitsGrid(name, factor, device));
   const splits = (names: readonly string[]): readonly string[] => (device ? withSplit(names, factor, problem, device) : names);
-  return [...splits(vectors), ...good, ...splits(walking), ...poor];
+  const walkers = splits(walking);
+  // Which of both kinds wins is the device's to say: the best guesses of each are among the first.
+  return [...splits(vectors), ...good.slice(0, 2), ...walkers.slice(0, 1), ...good.slice(2), ...walkers.slice(1), ...poor];
 }
