@@ -50,9 +50,9 @@ function headlineOf(curves: readonly EfficiencyCurve[]): string {
 function verdictCard(curves: readonly EfficiencyCurve[]): Markup {
   const rows = bestCurves(curves).flatMap(({ mask, points }) => [...new Set([points[0], points.at(-1)!])].map((point) => [
     { text: mask }, right(percent(point.sparsity)), { text: point.format }, right(times(1 / (1 - point.sparsity))),
-    right(times(point.speedup)), right(percent(point.efficiency)),
+    right(times(point.speedup)),
   ]));
-  const heads = [{ text: 'pattern' }, right('zeros'), { text: 'best as' }, right('promised'), right('measured'), right('of promise')];
+  const heads = [{ text: 'pattern' }, right('zeros'), { text: 'best as' }, right('promised'), right('measured')];
   return card('Where zeros pay', winners(curves).map(soft), table(heads, rows));
 }
 
