@@ -38,6 +38,7 @@ const MOST_ROUNDS = 4;
  * contribution goes into the biases behind them (b += Σ W[:, c]·a_c; where a padded layer reads them, onto one of them that stays or
  * into an image that is added). Layers, normalisations, sums and concatenations become smaller; the results are the same. What an
  * operator cannot lose stays and is in the report, with the reason; no value loses its last channel. Inputs and outputs keep their shapes.
+ * Nothing times 0 is needed: 0 · x counts as 0 unless x comes of a logarithm, a quotient or the like, which may be infinite.
  * A weight that several layers read loses what all of them lose and stays one tensor; biases and the like that several nodes read become
  * one for each where these lose different channels, unless the network would have more parameters than before.
  *
@@ -47,7 +48,8 @@ export function removeChannels(graph: Graph, options: RemoveOptions = {}): Remov
   expectGraph(graph);
   checkOptions(options);
   const first = sized(graph, options.shapes), maps = !first.open && borders[options.borders ?? 'auto'];
-  const start: Step = { graph: first.open ? withShapes(graph, options.shapes) : first.graph, at: first };
+  // At one size only what is needed is looked at: nodes that nobody reads would be left reading what has become smaller.
+  const start: Step = { graph: first.open ? swept(withShapes(graph, options.shapes)) : first.graph, at: first };
   let now = start, left = look(now, maps);
   for (let round = 1; left.step && round < MOST_ROUNDS; round++) {
     now = left.step;

@@ -3,7 +3,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { evaluate, specialize } from '../../../src/graph/evaluate.ts';
 import { optimize } from '../../../src/graph/passes/index.ts';
-import { channelGroups, pruneChannels } from '../../../src/prune/index.ts';
+import { readOnnx, writeOnnx } from '../../../src/io/onnx/index.ts';
+import { channelGroups, pruneChannels, removeChannels } from '../../../src/prune/index.ts';
 import { drawn, network } from './networks.ts';
 import { distance, feedsOf, removed } from './removing.ts';
 
@@ -18,6 +19,19 @@ for (const borders of ['auto', 'none'] as const) {
     assert.ok(smaller > 300, `${smaller} of 400`);
   });
 }
+
+test('with a free batch, for which no image is added, and written and read again', () => {
+  let smaller = 0;
+  fc.assert(fc.property(drawn, (choice) => {
+    const fixed = network(choice), inputs = fixed.inputs.map((info) => ({ ...info, dims: ['N', ...info.dims.slice(1)] }));
+    const graph = { ...fixed, inputs }, small = removeChannels(graph), again = readOnnx(writeOnnx(small.graph)), feeds = feedsOf(fixed);
+    assert.ok(small.report.open && small.report.borders.length === 0);
+    const off = distance(evaluate(again, feeds), evaluate(graph, feeds));
+    assert.ok(off <= 1e-4, `${off} off`);
+    smaller += Math.sign(small.report.removed.length);
+  }), { numRuns: 200, seed: 12 });
+  assert.ok(smaller > 130, `${smaller} of 200`);
+});
 
 test('and the optimiser agrees', () => {
   fc.assert(fc.property(drawn, (choice) => {
