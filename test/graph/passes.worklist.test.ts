@@ -45,7 +45,8 @@ function chain(depth: number): Graph {
   return {
     name: 'g', inputs: [{ name: 'x', type: 'float32', dims: [1, 3, 2, 2] }], outputs: [{ name: 'y', type: 'float32', dims: [] }],
     nodes: [
-      { name: 'a', op: 'Conv', inputs: ['x', 'a.w', 'a.b'], outputs: ['a'], attrs: {} }, ...Array.from({ length: depth }, (_, i) => link(i)),
+      { name: 'a', op: 'Conv', inputs: ['x', 'a.w', 'a.b'], outputs: ['a'], attrs: {} },
+      ...Array.from({ length: depth }, (_, i) => link(i)),
       { name: 'y', op: 'Conv', inputs: [`s${depth - 1}`, 'y.w'], outputs: ['y'], attrs: { pads: [1, 1, 1, 1] } },
     ],
     constants: new Map([['a.w', weight], ['a.b', filled([32], 2)], ['y.w', filled([2, 32, 3, 3], 3)]]),
