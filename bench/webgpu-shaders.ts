@@ -4,7 +4,7 @@ import { storage, USAGE, write } from '../src/backends/webgpu/buffers.ts';
 import { candidates } from '../src/backends/webgpu/candidates.ts';
 import { findDevice } from '../src/backends/webgpu/device.ts';
 import { guardOf, type Guard } from '../src/backends/webgpu/guard.ts';
-import { productDispatch } from '../src/backends/webgpu/layers.ts';
+import { productDispatches } from '../src/backends/webgpu/layers.ts';
 import { pipelinesOf } from '../src/backends/webgpu/pipelines.ts';
 import { convProblem, productProblem, tapsOf, type Problem } from '../src/backends/webgpu/problem.ts';
 import { programOf, type Program } from '../src/backends/webgpu/program.ts';
@@ -106,9 +106,9 @@ async function prepare(bench: Bench, shape: Shape, { way, density, only }: { way
   const problem: Problem = window ? convProblem(window) : productProblem(held, n), wanted = samples(shape, values, x);
   const [b, c] = [x.byteLength, m * n * 4].map((bytes, i) => storage(device, `${name} ${i}`, bytes, USAGE.copySrc)), jobs: Job[] = [];
   write(device, b, x);
-  for (const shader of candidates(held, problem).filter((one) => only.test(one))) {
-    const dispatch = productDispatch(device, held, problem, { b: { buffer: b }, c: { buffer: c }, shader });
-    const program = await programOf(guard, pipeline, [dispatch]);
+  for (const shader of candidates(held, problem, device).filter((one) => only.test(one))) {
+    const operands = { b: { buffer: b }, c: { buffer: c }, shader };
+    const program = await programOf(guard, pipeline, productDispatches(device, held, problem, operands));
     submit(device, program, 1);
     const got = new Float32Array(await bytesOf(device, c, m * n * 4));
     const maxError = Math.max(...wanted.map(({ at, sum }) => Math.abs(got[at] - sum) / (1 + Math.abs(sum))));
