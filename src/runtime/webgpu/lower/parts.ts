@@ -88,7 +88,8 @@ function withRows({ bias, ...held }: HoldOptions, from: number, to: number, all:
 }
 
 function lend(
-  place: Place, op: Operation, { matrix, held }: Source, { format, block, lanes, half = false, from, to }: Storage & { from: number; to: number },
+  place: Place, op: Operation, { matrix, held }: Source,
+  { format, block, lanes, half = false, from, to }: Storage & { from: number; to: number },
 ): Lease<Coming> {
   const weights = op.inputs[1]!.value!, { groups = 1, rows = 0, bias, taps } = held, made = {} as Coming, where = `node '${op.node.name}'`;
   async function come(): Promise<Held> {

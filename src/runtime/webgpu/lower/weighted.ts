@@ -31,12 +31,14 @@ interface Product {
 const product = (op: Operation, { matrix, columns, held, problem, after }: Product): Weighted => ({
   matrix, columns, groups: held.groups ?? 1,
   async ways(place: Place, storage: Storage): Promise<Ways> {
-    const { parts, release } = await holdParts(place, op, { matrix, held }, storage), { inputs, outputs } = op.node, { device } = place.guard;
+    const { parts, release } = await holdParts(place, op, { matrix, held }, storage);
+    const { inputs, outputs } = op.node, { device } = place.guard;
     const c = after ? place.scratch[0] : place.value(outputs[0]), b = place.value(inputs[0]);
     const residual = !after && op.inputs[3] ? place.value(inputs[3]) : undefined, bounds = after ? {} : clampOf(op);
     const splits = ({ held: part }: Part): boolean => part.split !== undefined && pieceBytes(part, problem) <= mostBound(place.limits);
     const shaders = candidates((parts.find(splits) ?? parts[0]).held, problem, device);
-    const room = await roomFor(place, op, Math.max(0, ...parts.filter(splits).map((part) => pieceBytes(part.held, problem)))).catch((error) => {
+    const bytes = parts.filter(splits).map((part) => pieceBytes(part.held, problem));
+    const room = await roomFor(place, op, Math.max(0, ...bytes)).catch((error) => {
       release();
       throw error;
     });
