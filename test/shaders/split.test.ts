@@ -54,7 +54,8 @@ function check(packed: Pointed, groups: number): boolean {
 test('all positions once and in order, by groups and parts', () => {
   let cutted = 0;
   for (let seed = 0; seed < 60; seed++) {
-    const random = randomFrom(seed, 'cut'), groups = 1 + (seed % 3), parts = 1 + (seed % 2), blocks = groups * (1 + Math.floor(random.next() * 9));
+    const random = randomFrom(seed, 'cut'), groups = 1 + (seed % 3), parts = 1 + (seed % 2);
+    const blocks = groups * (1 + Math.floor(random.next() * 9));
     const counts = Array.from({ length: parts }, () =>
       Array.from({ length: blocks }, () => Math.floor(random.next() < 0.3 ? random.next() * 2500 : random.next() * 60)));
     if (check(pointed(counts, 1 + (seed % 4)), groups)) cutted++;
