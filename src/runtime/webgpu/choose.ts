@@ -39,25 +39,35 @@ const HALF_OF_MANY = 1.02;
 /** Rows that are kept together where all rows of a workgroup share their positions: staged shaders have most of their tiles for four. */
 const SHARED_LANES = 4;
 
-/** A single column gives work to as many invocations as there are blocks of rows: they are single rows then. */
-function lanesFor(matrix: Matrix, format: string, block: Block, columns: number): number {
-  const rows = format === 'dense' ? (columns === 1 ? 1 : Math.min(matrix.rows, SHARED_LANES)) : block.rows;
-  if (rows > most) return SHARED_LANES;
-  return laneCounts.find((lanes) => lanes >= rows) ?? most;
+/** Weights up to this many are packed once more to be timed. */
+const WORTH_TWICE = 1 << 24;
+
+/**
+ * How many rows are kept together. A single column gives work to as many invocations as there are blocks of rows, of a dense weight single
+ * rows then; but many together read the column once (1000x2048x1 on SwiftShader: 137 ms by one row, 41 by eight), so both are tried.
+ */
+function lanesFor({ rows, cols }: Matrix, [format, block]: readonly [string, Block], { columns, groups }: Weighted): number[] {
+  const alone = groups > 1 || rows < most || rows * cols > WORTH_TWICE;
+  if (format === 'dense' && columns === 1) return alone ? [1] : [1, most];
+  const together = format === 'dense' ? Math.min(rows, SHARED_LANES) : block.rows;
+  return [together > most ? SHARED_LANES : laneCounts.find((lanes) => lanes >= together) ?? most];
 }
 
 /** A way to store a weight: the share of it that is stored, what that is thought to cost, bytes of values that must be bound together. */
 export interface Storable extends Storage { readonly share: number; readonly cost: number; readonly bytes: number }
 
 /** Ways to store a weight, in parts of at most `mostBytes`, best guess first; dense where nothing that is allowed fits the weight. */
-export function storagesOf({ matrix, columns, groups }: Weighted, mostBytes: number, allowed?: readonly string[]): Storable[] {
-  const whole = matrix(), found = storagesFor(whole), sparse = found.some(([format]) => format === 'csr');
+export function storagesOf(weight: Weighted, mostBytes: number, allowed?: readonly string[]): Storable[] {
+  const { columns, groups } = weight, whole = weight.matrix();
+  const found = storagesFor(whole), sparse = found.some(([format]) => format === 'csr');
   // What low blocks do not fill, higher ones fill less.
   const tall = sparse && fillOf(whole, LOW_BLOCK) >= LEAST_FILL
     ? TALL_BLOCKS.filter((block) => whole.rows >= block.rows && fillOf(whole, block) >= LEAST_FILL) : [];
   const half = isHalf(whole.values);
-  const all = [...found, ...tall.map((block) => ['bsr', block] as const)].flatMap(([format, block]): Storable[] => {
-    const storage = { format, block, lanes: lanesFor(whole, format, block, columns) };
+  const ways = [...found, ...tall.map((block) => ['bsr', block] as const)].flatMap(([format, block]) =>
+    lanesFor(whole, [format, block], weight).map((lanes) => ({ format, block, lanes })));
+  const all = ways.flatMap((storage): Storable[] => {
+    const { format, block } = storage;
     const together = groups > 1 ? 1 : Math.min(1, rowStep(storage) / whole.rows);
     const share = storedShare(whole, format, block), bytes = bytesOf(whole, storage.lanes, share) * together;
     const full = { ...storage, half: false, share, cost: share * penalty(format, block), bytes };
