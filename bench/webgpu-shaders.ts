@@ -1,7 +1,7 @@
 // Every shader that can run a shape, held against f64 sums before it is timed, then against the best dense shader and against
 // itself with every position stored (identity), which isolates what the zeros cost. The same in Node and in a page.
 import { storage, USAGE, write } from '../src/backends/webgpu/buffers.ts';
-import { candidates } from '../src/backends/webgpu/candidates.ts';
+import { candidates, wholeOf } from '../src/backends/webgpu/candidates.ts';
 import { findDevice } from '../src/backends/webgpu/device.ts';
 import { guardOf, type Guard } from '../src/backends/webgpu/guard.ts';
 import { productDispatches } from '../src/backends/webgpu/layers.ts';
@@ -106,7 +106,9 @@ async function prepare(bench: Bench, shape: Shape, { way, density, only }: { way
   const problem: Problem = window ? convProblem(window) : productProblem(held, n), wanted = samples(shape, values, x);
   const [b, c] = [x.byteLength, m * n * 4].map((bytes, i) => storage(device, `${name} ${i}`, bytes, USAGE.copySrc)), jobs: Job[] = [];
   write(device, b, x);
-  for (const shader of candidates(held, problem, device).filter((one) => only.test(one))) {
+  // Weights here have no heavy rows worth cutting: whole products only.
+  const shaders = candidates(held, problem, device).filter((one) => wholeOf(one) === one && only.test(one));
+  for (const shader of shaders) {
     const operands = { b: { buffer: b }, c: { buffer: c }, shader };
     const program = await programOf(guard, pipeline, productDispatches(device, held, problem, operands));
     submit(device, program, 1);

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { fail } from '../expect.ts';
+import { fail, show } from '../expect.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { BudgetOptions, CostTable } from '../measure/budget/index.ts';
 import { UsageError, shapesFrom, type Arguments, type Io, type Options } from './command.ts';
@@ -48,11 +48,14 @@ export async function budgetFrom(args: Arguments): Promise<BudgetOptions | undef
 }
 
 async function costsIn(path: string): Promise<CostTable> {
+  const where = path, needs = 'a cost table as --save-costs writes it', { isCostTable } = await import('../measure/budget/index.ts');
+  let costs: unknown;
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as CostTable;
+    costs = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
-    return fail({ kind: 'file', where: path, needs: 'a cost table as --save-costs writes it', got: (cause as Error).message, cause });
+    return fail({ kind: 'file', where, needs, got: (cause as Error).message, cause });
   }
+  return isCostTable(costs) ? costs : fail({ kind: 'file', where, needs, got: show(costs) });
 }
 
 /** Prunes to the budget, and shows what it came to. */
@@ -63,7 +66,7 @@ export async function budgetedBy(graph: Graph, options: BudgetOptions, { args, i
   const evidence = await evidenceFrom(args, graph, String(options.criterion ?? 'squared'));
   try {
     const result = await sayingWhere(() => pruneToBudget(graph, {
-      ...options, ...(costs && { costs }), ...(evidence && { evidence }), strict: false, onProgress: progress.report,
+      ...options, ...(table !== undefined && { costs }), ...(evidence && { evidence }), strict: false, onProgress: progress.report,
     }));
     progress.end();
     if (saved) await write(saved, `${JSON.stringify(result.costs, null, 1)}\n`);

@@ -51,10 +51,13 @@ const fraction = { least: 0, most: 1 };
 /** One number, or `name=number` for some layers. */
 function sparsityFrom(args: Arguments): PruneOptions['sparsity'] {
   if (!args.text('sparsity')?.includes('=')) return args.number('sparsity', fraction);
-  return Object.fromEntries(args.list('sparsity')!.map((part) => {
+  const table: Record<string, number> = {};
+  for (const part of args.list('sparsity')!) {
     const [name, value] = splitName(part, 'sparsity', 'LAYER=0…1');
-    return [name, numberFrom(value, 'sparsity', fraction)];
-  }));
+    if (Object.hasOwn(table, name)) throw new UsageError(`--sparsity needs one number a layer, got two for '${name}'`);
+    table[name] = numberFrom(value, 'sparsity', fraction);
+  }
+  return table;
 }
 
 /** The granularity that takes filters together with all they are tied to by additions, concatenations, depthwise layers. */

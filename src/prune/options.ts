@@ -48,6 +48,7 @@ export interface PruneOptions {
 type Check = (value: unknown) => boolean;
 
 const isObject: Check = (value) => typeof value === 'object' && value !== null;
+const isFunctionIfAny: Check = (value) => value === undefined || typeof value === 'function';
 const isText: Check = (value) => typeof value === 'string';
 const layers = {
   needs: 'names of layers or a function',
@@ -67,8 +68,9 @@ const checks: Readonly<Record<keyof PruneOptions, { readonly needs: string; read
     test: (value) => typeof value === 'number' || (isObject(value) && !Array.isArray(value)),
   },
   allocation: {
-    needs: 'the name of an allocation or { about, shares }',
-    test: (value) => isText(value) || (isObject(value) && ['function', 'undefined'].includes(typeof (value as Allocation).shares)),
+    needs: 'the name of an allocation or { about, shares, rescale }',
+    test: (value) => isText(value)
+      || (isObject(value) && isFunctionIfAny((value as Allocation).shares) && isFunctionIfAny((value as Allocation).rescale)),
   },
   counting: { needs: 'the name of a counting', test: isText },
   floor: { needs: 'a fraction 0 … 1', test: (value) => typeof value === 'number' && value >= 0 && value <= 1 },

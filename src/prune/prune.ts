@@ -1,4 +1,4 @@
-import { BurinError, expect, lookUp } from '../expect.ts';
+import { BurinError, expect, lookUp, show } from '../expect.ts';
 import { expectGraph } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { fromOihw, prunableLayers, readWeight, writeWeight, type Layer } from '../graph/layers.ts';
@@ -19,7 +19,6 @@ import { countOnes } from './select.ts';
 import { dividedAs, type Division } from './divide.ts';
 
 /** What became of one layer; `sparsity`, `kept` and `total` count weights, and zeros that were there before as dropped. */
-/** What {@link prune} returns. */
 export interface PrunedLayer {
   readonly name: string;
   /** Name of its weight, the key of its mask. */
@@ -40,6 +39,7 @@ export interface PrunedLayer {
   readonly refused?: string;
 }
 
+/** What {@link prune} returns. */
 export interface Pruned {
   /** The same network with zeros in its weights, which stay dense tensors. */
   readonly graph: Graph;
@@ -156,7 +156,20 @@ function candidateOf(layer: Layer, job: Job): Candidate {
   checkNumbers(layer, scores, '');
   const groups = scoreGroups(grid, weights, scores, job.reduction);
   checkNumbers(layer, groups, 'group ');
-  return { layer, grid, sparsity: job.sparsityOf(layer), scores: job.rescale?.(groups) ?? groups };
+  return { layer, grid, sparsity: job.sparsityOf(layer), scores: job.rescale ? rescaled(layer, groups, job.rescale) : groups };
+}
+
+/** What an allocation makes of the scores of a layer's groups, checked as what a criterion gives. */
+function rescaled(layer: Layer, groups: Scores, rescale: NonNullable<Job['rescale']>): Scores {
+  const given: unknown = rescale(groups), fits = Array.isArray(given) || (ArrayBuffer.isView(given) && !(given instanceof DataView));
+  const scores = given as ArrayLike<number>;
+  expect(fits && scores.length === groups.length, {
+    kind: 'argument', where: `rescale of ${layer.weight}`, needs: `${groups.length} scores, as many as it was given`,
+    got: fits ? `${scores.length}` : show(given),
+  });
+  const checked = scores instanceof Float32Array || scores instanceof Float64Array ? scores : Float64Array.from(scores);
+  checkNumbers(layer, checked, 'rescaled group ');
+  return checked;
 }
 
 function contextOf(layer: Layer, { criterion, seed, evidence }: Job): Context {

@@ -149,6 +149,9 @@ test('prune takes a table, an allocation, layers, a floor, another way to count'
     return out.split(' weights')[0] + err;
   };
   assert.is(await left('--sparsity', 'fc1=0.92,fc3=0.74'), '49.1 k of 266 k');
+  const twice = await burin('prune', 'zoo:lenet-300-100', '--sparsity', 'fc1=0.5,fc1=0.3', '-o', join(folder, 'twice.onnx'));
+  assert.is(twice.code, 2);
+  assert.match(twice.err, /two for 'fc1'/);
   assert.is(await left('--sparsity', '0.9', '--allocation', 'erk'), '26.6 k of 266 k');
   assert.is(await left('--sparsity', '1', '--layers', 'fc*', '--exclude', 'fc1,fc2'),
     '265 k of 266 knothing is left of fc3: its outputs no longer depend on its inputs\n');
@@ -188,6 +191,10 @@ test('prune to a budget: the cost table is saved, and allocates again without me
   const again = await burin('prune', 'zoo:lenet-300-100', '--speedup', '1.2', '--costs', costs, ...layers, '-o', file);
   assert.equal([again.code, again.err], [codeOf(again), '']);
   assert.match(again.out, /by the cost table/);
+  writeFileSync(join(folder, 'null.json'), 'null');
+  const none = await burin('prune', 'zoo:lenet-300-100', '--speedup', '1.2', '--costs', join(folder, 'null.json'), '-o', file);
+  assert.is(none.code, 1);
+  assert.match(none.err, /null\.json.*needs a cost table/s);
   const { code, err } = await burin('prune', 'zoo:lenet-300-100', '--speedup', '1.2', '--costs', file, '-o', join(folder, 'x.onnx'));
   assert.is(code, 1);
   assert.match(err, /fast\.onnx: needs a cost table/);

@@ -71,7 +71,7 @@ export function fakeMeter(graph: Graph, device: FakeDevice): Meter & { readonly 
     const ways = usable.map((format) => ({ format, ns: nsOf(format) }));
     const { format, ns } = ways.reduce((a, b) => (b.ns < a.ns ? b : a));
     const step = { name: layer.name, parts: [], format, kernel: `fake ${format}`, narrowed: false };
-    return { ...step, time: 0, choosable: !stubborn.includes(layer.name), ns };
+    return { ...step, time: 0, choosable: usable.length > 1, ns };
   };
   const timed = (of: Graph, formats: readonly string[], factor: number): Timed => {
     const steps = prunableLayers(of).map((layer) => stepOf(of, layer, formats)), whole = steps.reduce((sum, { ns }) => sum + ns, fixed);

@@ -162,4 +162,15 @@ for (const [name, options, message] of refused) {
   });
 }
 
+test('what rescale gives is checked', () => {
+  const graph = zooGraph('lenet-300-100');
+  const wrong = [() => new Float32Array(3), () => undefined, (scores: Float32Array) => scores.map(() => NaN)];
+  for (const rescale of wrong) {
+    assert.throws(() => prune(graph, { allocation: { about: 'x', rescale: rescale as never }, sparsity: 0.5 }), /rescaled? /);
+  }
+  assert.throws(() => prune(graph, { allocation: { about: 'x', rescale: 's' as never }, sparsity: 0.5 }), /option allocation/);
+  const same = { about: 'x', rescale: (scores: ArrayLike<number>) => Array.from(scores) as never };
+  assert.equal(prune(graph, { allocation: same, sparsity: 0.5 }).masks, prune(graph, { scope: 'model', sparsity: 0.5 }).masks);
+});
+
 test.run();

@@ -100,14 +100,23 @@ export async function measureCosts(measuring: Measuring): Promise<CostTable> {
     measured.push({ structure, masks, steps: stepsByWeight(graph, layers, timed) });
   }
   onProgress?.({ stage: 'cost table', done: jobs.length, total: jobs.length });
+  const editions = [dense, given, ...measured.map(({ steps }) => steps)];
   const denseMs = meter.denseMs(), costs = layers.flatMap((layer): LayerCosts[] => {
     const step = given.get(layer.weight);
-    return step ? [costsOf(layer, { step, choosable: dense.get(layer.weight)?.choosable ?? false, measured, denseMs })] : [];
+    return step ? [costsOf(layer, { step, choosable: isChoosable(layer.weight, editions), measured, denseMs })] : [];
   });
   return {
     model: graph.name, environment: meter.environment, denseMs, givenMs: givenTimed.time * denseMs, correction: 1,
     layers: costs,
   };
+}
+
+/**
+ * Whether a weight could be stored in more ways than one in any edition: a matrix times one vector has a single dense kernel, and sparse
+ * ones only once there are zeros.
+ */
+function isChoosable(weight: string, editions: readonly ReadonlyMap<string, Step>[]): boolean {
+  return editions.some((steps) => steps.get(weight)?.choosable === true);
 }
 
 interface Known {
@@ -192,11 +201,16 @@ const isRecord = (value: unknown): value is object => typeof value === 'object' 
 const isLayer = (value: Partial<LayerCosts> | null): boolean =>
   typeof value?.weight === 'string' && isMs(value.givenMs) && isRecord(value.points) && Object.values(value.points).every(isPoints);
 
+/** Whether it has the shape of a cost table. */
+export function isCostTable(costs: unknown): costs is CostTable {
+  const { denseMs, givenMs, correction, layers } = (isRecord(costs) ? costs : {}) as Partial<CostTable>;
+  return [denseMs, givenMs, correction].every(isMs) && Array.isArray(layers) && layers.every(isLayer);
+}
+
 /** @throws BurinError `argument` for what is no cost table, or one of another network */
-export function checkCosts(costs: Partial<CostTable> | null, layers: readonly Layer[]): void {
-  const where = 'option costs', times = [costs?.denseMs, costs?.givenMs, costs?.correction];
-  const shaped = times.every(isMs) && Array.isArray(costs?.layers) && costs.layers.every(isLayer);
-  expect(shaped, { kind: 'argument', where, needs: 'a table as pruneToBudget returns it', got: show(costs) });
+export function checkCosts(costs: CostTable, layers: readonly Layer[]): void {
+  const where = 'option costs';
+  expect(isCostTable(costs), { kind: 'argument', where, needs: 'a table as pruneToBudget returns it', got: show(costs) });
   const known = new Set(layers.map(({ weight }) => weight));
   expect(costs.layers.some(({ weight }) => known.has(weight)), {
     kind: 'argument', where, needs: `costs of layers such as ${layers[0]?.name}`, got: `costs of '${costs.model}'`,
