@@ -69,7 +69,7 @@ async function decide(engines: readonly Engine[], reasons: readonly string[], tr
   const { input, options, clock } = trial, start = clock(), feeds = madeUp(input);
   const left = input.graph.outputs.some(({ name }) => options.stays?.(name));
   // Only an engine that gives buffers can leave outputs in them.
-  const able = left ? engines.filter(({ buffers }) => buffers) : engines;
+  const buffered = left ? engines.filter(({ buffers }) => buffers) : [], able = buffered.length ? buffered : engines;
   const running: Whole[] = [], failures: unknown[] = [], said = [...reasons];
   for (const engine of able) {
     let plan: EnginePlan | undefined;
@@ -83,11 +83,30 @@ async function decide(engines: readonly Engine[], reasons: readonly string[], tr
       plan?.dispose();
     }
   }
-  if (!running.length) throw failures.at(-1) ?? new Error(said.join('; '));
-  if (running.length === 1) return whole(running[0], running, left ? 'outputs stay on the device' : said.join('; '));
-  await takeTurns(running, feeds, clock);
+  if (!running.length) throw failures.at(-1)!;
+  if (running.length === 1) return whole(running[0], running, buffered.length ? 'outputs stay on the device' : said.join('; '));
+  try {
+    await takeTurns(running, feeds, clock);
+  } catch (error) {
+    return survivor(running, `timing fails: ${show(error)}`, (plan) => once(plan, feeds, clock));
+  }
   const leftMs = (): number => options.tuneBudgetMs - (clock() - start);
   return settle(running, await lookFor(running, { input, options, feeds, clock, leftMs }));
+}
+
+/** The first that still runs, after one of them failed while they took turns. @throws what the last of them failed with, where all fail */
+async function survivor(running: readonly Whole[], why: string, run: (plan: EnginePlan) => Promise<unknown>): Promise<Decision> {
+  let failure: unknown;
+  for (const one of running) {
+    try {
+      await run(one.plan);
+      return whole(one, running, why);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  for (const { plan } of running) plan.dispose();
+  throw failure;
 }
 
 /** A split, where the network has layers to share out. */

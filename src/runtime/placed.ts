@@ -23,7 +23,9 @@ export function placedEngine(engines: readonly Engine[], placement: ReadonlyMap<
   let own = [...engines];
   const self: Engine = {
     name: own.map(({ name }) => name).join('+'), buffers: false,
-    told: () => Object.assign({}, ...[...own].sort((a, b) => Number(b.buffers) - Number(a.buffers)).map((engine) => engine.told())),
+    told: () => Object.assign(
+      {}, ...[...own].sort((a, b) => Number(b.buffers) - Number(a.buffers)).map((engine) => engine.told()), { provider: self.name },
+    ),
     compile: (input, options) => chain(input, partsOf(input.graph, own, placement), options),
     memory: () => own.map((engine) => engine.memory()).reduce((a, b) => ({
       usedBytes: a.usedBytes + b.usedBytes, totalBytes: a.totalBytes + b.totalBytes,

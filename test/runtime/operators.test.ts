@@ -268,6 +268,21 @@ for (const [name, nodes] of Object.entries(shared)) {
   });
 }
 
+test('what the host makes of an input in mid-graph does not overtake the steps before it', async () => {
+  const nodes = [step('Sigmoid', ['x'], 'r1'), step('Exp', ['r1'], 'r2'), step('Tanh', ['r2'], 'r3'),
+    step('Cast', ['z'], 'h', { to: 1 }), step('Add', ['r3', 'h'], 'y')];
+  const graph = chain([16], ['y'], ...nodes), z = new Tensor('int32', Int32Array.from({ length: 16 }, (_, i) => 10 * i));
+  const feeds = { x: filled([16], 1), z };
+  const inputs = [...graph.inputs, { name: 'z', type: 'int32' as const, dims: [16] }];
+  for (const [device, options] of Object.entries(devices)) {
+    const { outputs } = await runOnce({ graph: { ...graph, inputs }, feeds }, options), got = numbersOf(outputs.y);
+    feeds.x.data.forEach((value, i) => {
+      const want = Math.tanh(Math.exp(1 / (1 + Math.exp(-value)))) + 10 * i;
+      assert.ok(Math.abs(got[i] - want) <= 1e-5 * (1 + want), `${device} y[${i}]: expected ${want}, got ${got[i]}`);
+    });
+  }
+});
+
 test('Split leaves out what nobody names', () => {
   const split: Node = { op: 'Split', name: 'split', inputs: ['x', 'sizes'], outputs: ['a', '', 'b'], attrs: { axis: 1 } };
   const graph = chain([2, 7, 3], ['a', 'b'], split), constants = new Map([['sizes', new Tensor('int64', [1, 4, 2])]]);

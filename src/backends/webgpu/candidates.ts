@@ -103,9 +103,10 @@ export function canRun(name: string, device?: Pick<Abilities, 'features'>): bool
   return (variants[name].needs ?? []).every((feature) => device?.features.has(feature));
 }
 
-/** Whether a shader takes no more workgroups along the rows than the device runs. */
-function fitsGrid(name: string, { packed, groups }: Factor, device?: Abilities): boolean {
-  return !device || Math.ceil(packed.blocks / groups / tileOf(name).blocks) <= device.limits.maxComputeWorkgroupsPerDimension;
+/** Whether a shader takes no more workgroups each way than the device runs. */
+function fitsGrid(name: string, { packed, groups }: Factor, { columns }: Problem, device?: Abilities): boolean {
+  const tile = tileOf(name), most = device?.limits.maxComputeWorkgroupsPerDimension ?? Infinity;
+  return Math.ceil(packed.blocks / groups / tile.blocks) <= most && Math.ceil(columns / tile.columns) <= most;
 }
 
 /** Shaders that walk rows with the split of the best guess, where that is possible: in front where heavy rows would be waited for. */
@@ -134,9 +135,11 @@ export function candidates(factor: Factor, problem: Problem, device?: Abilities)
   const good = fitting.filter((one) => one.waste <= MOST_WASTE).map(({ name }) => name);
   const poor = fitting.filter((one) => one.waste > MOST_WASTE).map(({ name }) => name);
   const few = problem.columns <= FEW ? alongs(packed.cols).map((along) => `${dtype}_${pattern}_${vector}_${lanes}x${along}`) : [];
-  const vectors = few.filter((name) => canRun(name, device) && fitsGrid(name, factor, device));
+  const runs = (name: string): boolean => canRun(name, device) && fitsGrid(name, factor, problem, device);
   const splits = (names: readonly string[]): readonly string[] => (device ? withSplit(names, factor, problem, device) : names);
-  const walkers = splits(walking);
+  const vectors = splits(few.filter(runs)), walkers = splits(walking.filter(runs)), able = good.filter(runs);
   // Which of both kinds wins is the device's to say: the best guesses of each are among the first.
-  return [...splits(vectors), ...good.slice(0, 2), ...walkers.slice(0, 1), ...good.slice(2), ...walkers.slice(1), ...poor];
+  const all = [...vectors, ...able.slice(0, 2), ...walkers.slice(0, 1), ...able.slice(2), ...walkers.slice(1), ...poor.filter(runs)];
+  // Where the device runs none, the best guess is refused with its reason when it is dispatched.
+  return all.length ? all : [...good, ...walking].slice(0, 1);
 }

@@ -209,7 +209,12 @@ const ROUNDS = 3;
 /** Times entries in turns, so that a change of the device's mood meets all of them; the least counts. */
 async function time(choosing: Choosing, entries: readonly Entry[]): Promise<void> {
   const { gpu, memory, leftMs } = choosing, start = performance.now(), where = 'tuning';
-  const programs = await Promise.all(entries.map(({ ways, shader }) => programOf(gpu.guard, gpu.pipeline, ways.dispatches(shader), where)));
+  const made = await Promise.allSettled(entries.map(({ ways, shader }) =>
+    programOf(gpu.guard, gpu.pipeline, ways.dispatches(shader), where)));
+  // A driver that does not take one shader takes others.
+  const timed = entries.filter((_, i) => made[i].status === 'fulfilled');
+  const programs = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  if (!programs.length) throw made.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))[0];
   const sample = async (i: number, runs: number): Promise<number> => {
     const from = performance.now();
     await gpu.guard.run(where, () => {
@@ -223,16 +228,16 @@ async function time(choosing: Choosing, entries: readonly Entry[]): Promise<void
   };
   try {
     const once: number[] = [];
-    for (const i of entries.keys()) {
+    for (const i of timed.keys()) {
       await sample(i, 1); // the first run of a shader may still compile
       once.push(await sample(i, 1));
     }
     const runs = Math.max(1, Math.min(MOST_RUNS, Math.ceil(SAMPLE_MS / Math.max(1e-3, Math.min(...once)))));
     for (let round = 0; round < ROUNDS && (round === 0 || performance.now() - start < leftMs); round++) {
-      for (const [i, entry] of entries.entries()) entry.ms = Math.min(entry.ms, await sample(i, runs));
+      for (const [i, entry] of timed.entries()) entry.ms = Math.min(entry.ms, await sample(i, runs));
     }
-    for (const entry of entries) memory.set(keyOf(choosing, entry), entry.ms);
-    learn(choosing, entries);
+    for (const entry of timed) memory.set(keyOf(choosing, entry), entry.ms);
+    learn(choosing, timed);
   } finally {
     for (const program of programs) program.dispose();
   }

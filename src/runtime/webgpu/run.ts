@@ -67,7 +67,10 @@ export class Run {
   async onHost({ node, inputs }: Operation): Promise<void> {
     await this.#fetch(node.inputs.filter((name, i) => name && !inputs[i]!.value));
     const known = inputs.map((arg, i) => arg && { ...arg, value: arg.value ?? this.#tensor(node.inputs[i]) });
-    opOf(node).run({ node, inputs: known }).forEach((tensor, i) => { if (node.outputs[i]) this.#know(node.outputs[i], tensor); });
+    const made = opOf(node).run({ node, inputs: known });
+    // Writes go before the steps of a submission: those that were noted may still use a buffer that an output takes over.
+    if (this.#steps.length && node.outputs.some((name) => name && this.#binding.buffer(name))) await this.flush();
+    made.forEach((tensor, i) => { if (node.outputs[i]) this.#know(node.outputs[i], tensor); });
   }
 
   /** The outputs: copies the caller owns, on the device where `stays` says so. */
