@@ -41,8 +41,13 @@ async function rivalOf(
     console.log(`left out of ${name}: ${error.message}`);
     return undefined;
   }
-  const maxError = maxAbsErrorOf(want, await loaded.outputs(), tolerance);
-  return { engine: peer.name, version: await peer.version(), maxError, loaded };
+  try {
+    const maxError = maxAbsErrorOf(want, await loaded.outputs(), tolerance);
+    return { engine: peer.name, version: await peer.version(), maxError, loaded };
+  } catch (error) {
+    loaded.dispose();
+    throw error;
+  }
 }
 
 /**

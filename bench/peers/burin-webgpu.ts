@@ -2,7 +2,7 @@ import { findDevice } from '../../src/backends/webgpu/device.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { SparseSession, type GpuTensor } from '../../src/runtime/session.ts';
 import { Tensor } from '../../src/tensor.ts';
-import { bufferWith, bytesOf } from './gpu-buffers.ts';
+import { bufferWith, bytesOf, keepingLast } from './gpu-buffers.ts';
 import type { Feeds, Loaded } from './peer.ts';
 
 /** Our own session on WebGPU, called as the others are: inputs and outputs stay on the device, whose end of work is awaited. */
@@ -15,19 +15,12 @@ export async function burinWebgpu(graph: Graph, feeds: Feeds, formats?: readonly
   const inputs = Object.fromEntries(Object.entries(feeds).map(([name, { type, data, dims }]) => [
     name, { type, dims, gpuBuffer: bufferWith(device, data as Float32Array) },
   ]));
-  let last: Record<string, GpuTensor> = {};
-  const forget = (): void => { for (const tensor of Object.values(last)) tensor.dispose(); };
-  const run = async (): Promise<void> => {
-    forget();
-    last = await session.run(inputs);
-    await device.queue.onSubmittedWorkDone();
-  };
+  const { run, last, forget } = keepingLast<GpuTensor>(device, () => session.run(inputs));
   return {
     run,
     kernels: layers.map(({ kernel }) => kernel),
     outputs: async () => {
-      if (!Object.keys(last).length) await run();
-      return Object.fromEntries(await Promise.all(Object.entries(last).map(async ([name, { type, gpuBuffer, dims }]) => {
+      return Object.fromEntries(await Promise.all(Object.entries(await last()).map(async ([name, { type, gpuBuffer, dims }]) => {
         const bytes = await bytesOf(device, gpuBuffer, dims.reduce((a, b) => a * b, 1) * 4);
         return [name, new Tensor(type, new Float32Array(bytes), dims)] as const;
       })));

@@ -17,3 +17,30 @@ export async function bytesOf(device: GPUDevice, from: GPUBuffer, bytes: number)
   to.destroy();
   return data;
 }
+
+export interface Kept<T> {
+  /** Runs anew; what the run before left is disposed. */
+  readonly run: () => Promise<void>;
+  /** Outputs of the latest run, of a first one where there was none. */
+  readonly last: () => Promise<Readonly<Record<string, T>>>;
+  readonly forget: () => void;
+}
+
+/** Runs whose outputs stay on the device until the next one, and whose end of work is awaited. */
+export function keepingLast<T extends { dispose(): void }>(device: GPUDevice, work: () => Promise<Readonly<Record<string, T>>>): Kept<T> {
+  let left: Readonly<Record<string, T>> = {};
+  const forget = (): void => {
+    for (const tensor of Object.values(left)) tensor.dispose();
+    left = {};
+  };
+  const run = async (): Promise<void> => {
+    forget();
+    left = await work();
+    await device.queue.onSubmittedWorkDone();
+  };
+  const last = async (): Promise<Readonly<Record<string, T>>> => {
+    if (!Object.keys(left).length) await run();
+    return left;
+  };
+  return { run, last, forget };
+}

@@ -3,7 +3,7 @@ import { fail, show } from '../../src/expect.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { writeOnnx } from '../../src/io/onnx/index.ts';
 import { Tensor, type DType, type TensorData } from '../../src/tensor.ts';
-import { bufferWith } from './gpu-buffers.ts';
+import { bufferWith, keepingLast } from './gpu-buffers.ts';
 import type { Feeds, Loaded, Peer } from './peer.ts';
 
 /** ONNX Runtime Web on its WebGPU provider, in a page. Inputs and outputs stay on the device. */
@@ -36,18 +36,11 @@ async function load(graph: Graph, feeds: Feeds): Promise<Loaded> {
   const inputs = Object.fromEntries(buffers.map(({ name, dims, buffer }) => [
     name, OrtTensor.fromGpuBuffer(buffer, { dataType: 'float32', dims }),
   ]));
-  let last: Record<string, OrtTensor> = {};
-  const forget = (): void => { for (const tensor of Object.values(last)) tensor.dispose(); };
-  const run = async (): Promise<void> => {
-    forget();
-    last = await session.run(inputs);
-    await device.queue.onSubmittedWorkDone();
-  };
+  const { run, last, forget } = keepingLast<OrtTensor>(device, () => session.run(inputs));
   return {
     run,
     outputs: async () => {
-      if (!Object.keys(last).length) await run();
-      return Object.fromEntries(await Promise.all(Object.entries(last).map(async ([name, tensor]) => [
+      return Object.fromEntries(await Promise.all(Object.entries(await last()).map(async ([name, tensor]) => [
         name, new Tensor(tensor.type as DType, await tensor.getData() as TensorData, tensor.dims),
       ] as const)));
     },
