@@ -18,8 +18,8 @@ const options = {} as EngineOptions;
 
 interface Fake { engine: Engine; plans: number; runs: number; open: boolean }
 
-/** An engine whose runs take `ms` of a clock, or throw. */
-function fake(name: string, ms: number | Error, clock: { now: number }): Fake {
+/** An engine whose runs take `ms` of a clock, or throw; after `most` of them its device is gone. */
+function fake(name: string, ms: number | Error, clock: { now: number }, most = Infinity): Fake {
   const made: Fake = { engine: undefined as never, plans: 0, runs: 0, open: true };
   made.engine = {
     name, buffers: name === 'webgpu', told: () => ({ simd: 'none', threads: 1 }), memory: () => ({ usedBytes: 10, totalBytes: 20 }),
@@ -30,6 +30,7 @@ function fake(name: string, ms: number | Error, clock: { now: number }): Fake {
         run(feeds) {
           made.runs++;
           if (typeof ms !== 'number') throw ms;
+          if (made.runs > most) throw new Error(`${name} is lost`);
           clock.now += ms;
           assert.equal(Object.keys(feeds), ['x', 'i']);
           assert.equal((feeds.i as Tensor).data, BigInt64Array.of(0n, 0n), 'indices are zeros');
@@ -78,6 +79,22 @@ test('an engine that fails loses, and is named', async () => {
   let got: unknown;
   try { await contest(new Error('one'), new Error('two')); } catch (error) { got = error; }
   assert.match(String(got), /two/);
+});
+
+test('an engine that fails while they take turns loses too, and leaves no plan', async () => {
+  const clock = { now: 0 }, [webgpu, wasm] = [fake('webgpu', 1, clock, 2), fake('wasm', 2, clock)];
+  const auto = await openAuto({ webgpu: async () => webgpu.engine, wasm: async () => wasm.engine }, () => clock.now);
+  await auto.compile(input, options);
+  const { chosen, why } = auto.told().choice!;
+  assert.equal([chosen, why], ['wasm', 'timing fails: webgpu is lost']);
+  assert.equal([webgpu.open, webgpu.plans, wasm.plans], [false, 0, 1]);
+});
+
+test('outputs that are to stay on a device come to the host where there is none', async () => {
+  const clock = { now: 0 }, wasm = fake('wasm', 2, clock), none = async (): Promise<Engine> => { throw new Error('no adapter'); };
+  const auto = await openAuto({ webgpu: none, wasm: async () => wasm.engine }, () => clock.now);
+  await auto.compile(input, { stays: () => true } as unknown as EngineOptions);
+  assert.is(auto.told().choice!.chosen, 'wasm');
 });
 
 test('outputs that stay on the device decide', async () => {
