@@ -18,7 +18,8 @@ export interface Way {
   readonly name: string;
   readonly format: string;
   readonly block?: Block;
-  readonly lanes: number;
+  /** Rows that are kept together; each is tried. */
+  readonly lanes: readonly number[];
   readonly densities: readonly number[];
 }
 
@@ -35,7 +36,10 @@ const conv = (name: string, channels: number, size: number, kernel: number): Sha
 export type Scale = 'small' | 'large';
 
 export const shapes: Readonly<Record<Scale, readonly Shape[]>> = {
-  small: [{ name: '64x1024x128', m: 64, k: 1024, n: 128 }, conv('conv 3x3 32 at 16', 32, 16, 3), conv('conv 3x3 64 at 14', 64, 14, 3)],
+  small: [
+    { name: '64x1024x128', m: 64, k: 1024, n: 128 }, { name: '256x1024x256', m: 256, k: 1024, n: 256 },
+    conv('conv 3x3 32 at 16', 32, 16, 3), conv('conv 3x3 64 at 14', 64, 14, 3), conv('conv 3x3 128 at 14', 128, 14, 3),
+  ],
   large: [
     { name: '256x256x3136', m: 256, k: 256, n: 3136 }, { name: '1024x1024x1024', m: 1024, k: 1024, n: 1024 },
     { name: '4096x4096x4096', m: 4096, k: 4096, n: 4096 }, { name: '1000x2048x1', m: 1000, k: 2048, n: 1 },
@@ -45,23 +49,27 @@ export const shapes: Readonly<Record<Scale, readonly Shape[]>> = {
 
 const sparse = [0.5, 0.25, 0.125];
 const of = (rows: number, cols: number): Omit<Way, 'name'> =>
-  ({ format: 'bsr', block: { rows, cols }, lanes: 4, densities: [1, ...sparse] });
+  ({ format: 'bsr', block: { rows, cols }, lanes: [4, 8].filter((lanes) => rows % lanes === 0), densities: [1, ...sparse] });
 
 /** A block is kept or dropped whole, a window of 32 columns keeps as many columns in all rows. */
 export const ways: readonly Way[] = [
-  ...[1, 4, 8].map((lanes): Way => ({ name: `dense of ${lanes}`, format: 'dense', lanes, densities: [1] })),
-  { name: 'csr', format: 'csr', lanes: 1, densities: [1, ...sparse] },
+  ...[1, 4, 8].map((lanes): Way => ({ name: `dense of ${lanes}`, format: 'dense', lanes: [lanes], densities: [1] })),
+  { name: 'csr', format: 'csr', lanes: [1], densities: [1, ...sparse] },
   { name: 'bsr 4x1', ...of(4, 1) }, { name: 'bsr 16x16', ...of(16, 16) }, { name: 'bsr 32x32', ...of(32, 32) },
   { name: 'vectors of 32, n:32', ...of(32, 1) }, { name: 'vectors of 64, n:32', ...of(64, 1) },
-  { name: 'nm n:4', format: 'nm', block: { rows: 1, cols: 1, keep: 4, of: 4 }, lanes: 1, densities: [1, 0.5, 0.25] },
+  { name: 'nm n:4', format: 'nm', block: { rows: 1, cols: 1, keep: 4, of: 4 }, lanes: [1], densities: [1, 0.5, 0.25] },
 ];
 
-/** Weights of which every row of blocks keeps the same share, so that work is what the density says. */
+/**
+ * Weights of which every row of blocks keeps the same share of each window, as far as blocks can be counted: of a window that K ends,
+ * the share of what is left of it.
+ */
 export function weights({ m, k }: Shape, { block = { rows: 1, cols: 1 } }: Way, density: number): Float32Array {
   const random = randomFrom(m + k, 'bench'), values = random.normals(new Float32Array(m * k), 1 / Math.sqrt(k));
-  const window = block.of ?? 32 * block.cols, per = window / block.cols, keep = Math.round(per * density);
+  const window = block.of ?? 32 * block.cols;
   for (let row = 0; row < m; row += block.rows) {
     for (let first = 0; first < k; first += window) {
+      const per = Math.ceil(Math.min(window, k - first) / block.cols), keep = Math.round(per * density);
       const order = Array.from({ length: per }, (_, i) => ({ i, at: random.next() })).sort((a, b) => a.at - b.at);
       for (const { i } of order.slice(keep)) {
         for (let r = row; r < Math.min(row + block.rows, m); r++) {

@@ -97,11 +97,13 @@ interface Job {
 interface Prepared { readonly jobs: readonly Job[]; readonly buffers: readonly GPUBuffer[] }
 
 /** Every shader of a case that gives the right sums. */
-async function prepare(bench: Bench, shape: Shape, { way, density, only }: { way: Way; density: number; only: RegExp }): Promise<Prepared> {
+async function prepare(
+  bench: Bench, shape: Shape, { way, lanes, density, only }: { way: Way; lanes: number; density: number; only: RegExp },
+): Promise<Prepared> {
   const { guard, pipeline } = bench, { device } = guard, { m, k, n, window } = shape, name = `${shape.name}, ${way.name}`;
   const values = weights(shape, way, density), x = randomFrom(n, 'x').normals(new Float32Array(window ? (k / 9) * n : k * n), 1);
   const block = way.block?.of ? { ...way.block, keep: Math.round(way.block.of * density) } : way.block;
-  const packed = pack(way.format, { rows: m, cols: k, values }, { lanes: way.lanes, unit: 1, kBlock: 65535 }, block);
+  const packed = pack(way.format, { rows: m, cols: k, values }, { lanes, unit: 1, kBlock: 65535 }, block);
   const held: Held = await hold(guard, packed, { taps: window && tapsOf(window) }, name);
   const problem: Problem = window ? convProblem(window) : productProblem(held, n), wanted = samples(shape, values, x);
   const [b, c] = [x.byteLength, m * n * 4].map((bytes, i) => storage(device, `${name} ${i}`, bytes, USAGE.copySrc)), jobs: Job[] = [];
@@ -117,7 +119,7 @@ async function prepare(bench: Bench, shape: Shape, { way, density, only }: { way
     if (!(maxError < 1e-4)) throw new Error(`${name} by ${shader}: error ${maxError}`);
     const once = await sample(bench, program, 1), count = Math.max(1, Math.min(1000, Math.round(20 / Math.max(once, 1e-3))));
     jobs.push({
-      row: { ...bench.place, case: shape.name, way: way.name, shader, density, maxError }, flops: 2 * m * k * density * n, program, count,
+      row: { ...bench.place, case: shape.name, way: way.name, shader, density, maxError }, flops: 2 * packed.nnz * n, program, count,
     });
   }
   return { jobs, buffers: [...held.buffers, b, c] };
@@ -149,7 +151,11 @@ function contenders(jobs: readonly Job[], best: ReadonlyMap<Job, number>): Job[]
 export async function shaderRows(bench: Bench, shape: Shape, { way = '', shader = '' }: Wish = {}): Promise<ShaderRow[]> {
   const all: Prepared[] = [], only = new RegExp(shader), best = new Map<Job, number>();
   const chosen = ways.filter(({ name, format }) => format === 'dense' || new RegExp(way).test(name));
-  for (const one of chosen) for (const density of one.densities) all.push(await prepare(bench, shape, { way: one, density, only }));
+  for (const one of chosen) {
+    for (const lanes of one.lanes) {
+      for (const density of one.densities) all.push(await prepare(bench, shape, { way: one, lanes, density, only }));
+    }
+  }
   const jobs = all.flatMap((one) => one.jobs);
   await timeRounds(bench, jobs, best, ROUNDS.all);
   await timeRounds(bench, contenders(jobs, best), best, ROUNDS.contenders);
@@ -163,8 +169,8 @@ const LARGE_GFLOPS = 150;
 
 /** Which shapes are worth timing here, by the speed of one dense product. */
 export async function scaleOf(bench: Bench): Promise<Scale> {
-  const [shape] = shapes.large, way = ways.find(({ format, lanes }) => format === 'dense' && lanes === 4)!;
-  const { jobs, buffers } = await prepare(bench, shape, { way, density: 1, only: /./ });
+  const [shape] = shapes.large, way = ways.find(({ format }) => format === 'dense')!;
+  const { jobs, buffers } = await prepare(bench, shape, { way, lanes: 4, density: 1, only: /./ });
   let most = 0;
   for (const { program, flops, count } of jobs) {
     most = Math.max(most, (flops * count) / (await sample(bench, program, count)) / 1e6);

@@ -32,22 +32,26 @@ fn spmm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     let k0 = part * job.k_block;
     let at = part * (job.blocks + 1u);
     let range = bounds(at, stored_block, min(job.k_block, job.depth - k0));
-    for (var i = range.x; i < range.y;) {
+    for (var i = range.x; i < range.y; i++) {
+      let w = first_value + (start + i) * job.block_cols * LANES;
       let k = k0 + column(start + i, i - range.x);
-      let columns = run(k, range.y - i);
-      var w = first_value + (start + i) * job.block_cols * LANES;
-      for (var j = 0u; j < columns; j++) {
+      // The last run may reach past K: it ends there, because what lies past the end of B, times a stored zero, need not be zero.
+      let columns = min(job.block_cols, job.depth - k);
+      var j = 0u;
+      // One k is no loop: walking it as a run of one took SwiftShader twice to three times as long.
+      loop {
         let source = source_of(k + j);
         for (var s = 0u; s < SPANS; s++) {
           let x = fetch(places[s], source);
           for (var v = 0u; v < LANES; v++) {
-            let lane = rows_of(weights_at(w + v));
+            let lane = rows_of(weights_at(w + j * LANES + v));
             for (var r = 0u; r < LANE; r++) { sums[(v * LANE + r) * SPANS + s] += lane[r] * x; }
           }
         }
-        w += LANES;
+        if (!RUNS) { break; }
+        j++;
+        if (j == columns) { break; }
       }
-      i += positions(columns);
     }
     start += row_ptr[at + job.blocks];
   }

@@ -1,5 +1,7 @@
-// BSR: an index with each run of block_cols consecutive k. The last run may reach past K: it ends there, because what lies
-// past the end of B, times a stored zero, need not be zero.
+// BSR: an index with each run of block_cols consecutive k.
+
+// Whether a position is a run of block_cols consecutive k, or one k.
+const RUNS = true;
 
 // The positions of a block of rows, [x, y), in a part of `columns` columns whose pointers begin at row_ptr[at].
 fn bounds(at: u32, row_block: u32, columns: u32) -> vec2u {
@@ -9,16 +11,6 @@ fn bounds(at: u32, row_block: u32, columns: u32) -> vec2u {
 // k − k0 of a stored position, the `nth` of its block of rows.
 fn column(position: u32, nth: u32) -> u32 {
   return index_of(position);
-}
-
-// How many consecutive k, from k on, are taken at once, where `rest` positions are left of the block of rows.
-fn run(k: u32, rest: u32) -> u32 {
-  return min(job.block_cols, job.depth - k);
-}
-
-// How many positions `count` consecutive k are.
-fn positions(count: u32) -> u32 {
-  return 1u;
 }
 
 // k − k0 of the `nth` stored k of the block of rows whose positions begin at `first`.

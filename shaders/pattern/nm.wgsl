@@ -1,5 +1,8 @@
 // N:M: an index with each position and as many positions in every block of rows, so one pointer serves all.
 
+// Whether a position is a run of block_cols consecutive k, or one k.
+const RUNS = false;
+
 // The positions of a block of rows, [x, y), in a part of `columns` columns whose pointers begin at row_ptr[at].
 fn bounds(at: u32, row_block: u32, columns: u32) -> vec2u {
   return vec2u(row_block, row_block + 1u) * row_ptr[at + 1u];
@@ -8,16 +11,6 @@ fn bounds(at: u32, row_block: u32, columns: u32) -> vec2u {
 // k − k0 of a stored position, the `nth` of its block of rows.
 fn column(position: u32, nth: u32) -> u32 {
   return index_of(position);
-}
-
-// How many consecutive k, from k on, are taken at once, where `rest` positions are left of the block of rows.
-fn run(k: u32, rest: u32) -> u32 {
-  return 1u;
-}
-
-// How many positions `count` consecutive k are.
-fn positions(count: u32) -> u32 {
-  return 1u;
 }
 
 // k − k0 of the `nth` stored k of the block of rows whose positions begin at `first`.

@@ -24,9 +24,10 @@ const MOST_LANES = 6;
 /**
  * Rows of a format's block that are packed together: the whole block where a kernel can hold it, else its largest part
  * that divides it.
+ * @param most rows that a kernel can hold
  */
-export function kernelRows(blockRows: number): number {
-  for (let rows = Math.min(blockRows, MOST_LANES); rows > 1; rows--) if (blockRows % rows === 0) return rows;
+export function kernelRows(blockRows: number, most = MOST_LANES): number {
+  for (let rows = Math.min(blockRows, most); rows > 1; rows--) if (blockRows % rows === 0) return rows;
   return 1;
 }
 
@@ -64,8 +65,8 @@ export function pack(name: string, matrix: Matrix, layout?: Layout, block?: Bloc
     const own = { lanes: 2, unit, kBlock, pairs, offsets, indexBytes };
     return packedPairs({ name, format, matrix, block: shape, layout: own, blockRows: 2 }, where);
   }
-  // A dense kernel may take any number of rows at once; a block keeps its own.
-  const blockRows = name === 'dense' ? lanes : kernelRows(shape.rows);
+  // A dense kernel may take any number of rows at once; a block keeps its own. Shaders may hold more rows than kernels do.
+  const blockRows = name === 'dense' ? lanes : kernelRows(shape.rows, Math.max(lanes, MOST_LANES));
   expect(blockRows <= lanes, { kind: 'argument', where, needs: `a kernel of ${blockRows} rows or more`, got: `${lanes}` });
   if (format.indexed) checkReach(matrix, { lanes, unit, kBlock }, where);
   return fill({ name, format, matrix, block: shape, layout: { lanes, unit, kBlock }, blockRows });

@@ -20,8 +20,6 @@ interface GpuEntrant extends Entrant { readonly storage: Storage; readonly progr
 
 /** Shaders of a storage that are tried unless all are asked for: the list begins with the best guess. */
 const MOST_SHADERS = 3;
-/** Rows that dense weights are stored in, besides what a session takes: there are large tiles for eight. */
-const DENSE_LANES = 8;
 const SHORT = { samples: 3, warmUpMs: 50 };
 
 /** A storage that keeps every position. */
@@ -63,11 +61,9 @@ class GpuSite implements Bed<GpuEntrant> {
   async entrants(dense: boolean, wanted: Wanted): Promise<GpuEntrant[]> {
     const found = storagesOf(this.#weight, this.#binding.mostBytes).filter((storage) =>
       (dense ? storage.format === 'dense' : storage.format !== 'dense' && isWanted(wanted, formatName(storage))));
-    const tall = found.filter(({ lanes }) => dense && lanes > 1 && this.matrix.rows >= DENSE_LANES)
-      .map((storage) => ({ ...storage, lanes: DENSE_LANES }));
     const entrants: GpuEntrant[] = [];
     const most = wanted.all ? Infinity : MOST_SHADERS;
-    for (const storage of [...found, ...tall]) entrants.push(...await this.#stored(storage, (shaders) => shaders.slice(0, most)));
+    for (const storage of found) entrants.push(...await this.#stored(storage, (shaders) => shaders.slice(0, most)));
     return entrants;
   }
 

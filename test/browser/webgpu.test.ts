@@ -34,10 +34,12 @@ const walks: readonly Pick<Case, 'name' | 'format' | 'block' | 'lanes'>[] = [
   { name: 'bsr 4x1', format: 'bsr', block: { rows: 4, cols: 1 }, lanes: 4 },
   { name: 'bsr 2x3', format: 'bsr', block: { rows: 2, cols: 3 }, lanes: 2 },
   { name: 'bsr 5x4', format: 'bsr', block: { rows: 5, cols: 4 }, lanes: 6 },
+  { name: 'bsr 8x1', format: 'bsr', block: { rows: 8, cols: 1 }, lanes: 8 },
   { name: 'bsr 16x1', format: 'bsr', block: { rows: 16, cols: 1 }, lanes: 4 },
   { name: 'bsr 32x1', format: 'bsr', block: { rows: 32, cols: 1 }, lanes: 4 },
   { name: 'bsr 16x16', format: 'bsr', block: { rows: 16, cols: 16 }, lanes: 4 },
   { name: 'bsr 32x8', format: 'bsr', block: { rows: 32, cols: 8 }, lanes: 4 },
+  { name: 'bsr 32x8 in eights', format: 'bsr', block: { rows: 32, cols: 8 }, lanes: 8 },
   { name: 'nm 2:4', format: 'nm', block: { rows: 1, cols: 1, keep: 2, of: 4 }, lanes: 1 },
   { name: 'nm 1:4', format: 'nm', block: { rows: 1, cols: 1, keep: 1, of: 4 }, lanes: 1 },
 ];
@@ -49,7 +51,7 @@ const shapes = [[1, 1, 1], [7, 13, 5], [17, 31, 68], [9, 12, 132], [33, 16, 64],
 const low = walks.filter(({ block }) => !block || block.rows < 16);
 
 /** Lanes and blocks whose shaders differ from others in a size alone run on the first odd shapes. */
-const alike = ['dense 1', 'csr in wide lanes', 'bsr 5x4', 'nm 1:4'];
+const alike = ['dense 1', 'csr in wide lanes', 'bsr 5x4', 'bsr 8x1', 'nm 1:4'];
 const shapesOf = ({ name }: { name: string }): readonly (readonly [number, number, number])[] =>
   (alike.includes(name) ? shapes.slice(1, 3) : shapes);
 

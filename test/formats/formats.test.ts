@@ -232,7 +232,10 @@ test('blocks of K are even, whole, within the panel and cover every column', () 
 
 test('rows of a block packed together divide it and fit a kernel', () => {
   for (let rows = 1; rows <= 64; rows++) assert.ok(rows % kernelRows(rows) === 0 && kernelRows(rows) <= 6, `${rows}`);
-  assert.equal([1, 2, 4, 6, 8, 7, 16].map(kernelRows), [1, 2, 4, 6, 4, 1, 4]);
+  assert.equal([1, 2, 4, 6, 8, 7, 16].map((rows) => kernelRows(rows)), [1, 2, 4, 6, 4, 1, 4]);
+  assert.equal([6, 8, 12, 32, 64].map((rows) => kernelRows(rows, 8)), [6, 8, 6, 8, 8]);
+  const held = [4, 6, 8].map((lanes) => pack('bsr', matrixOf(16, 8, 'everything'), { ...layout, lanes }, { rows: 16, cols: 1 }).blockRows);
+  assert.equal(held, [4, 4, 8]);
 });
 
 test.run();

@@ -8,7 +8,7 @@ import type { Factor } from './weight.ts';
 const WIDE = 128;
 
 /** Spans of four take what lies in fours: neighbours in memory, and no row that begins between two spans. */
-function takesVectors({ columns, b, c, window }: Problem): boolean {
+export function takesVectors({ columns, b, c, window }: Problem): boolean {
   return !window && b.col === 1 && c.col === 1 && [columns, b.row, b.step, c.row, c.step].every((n) => n % 4 === 0);
 }
 

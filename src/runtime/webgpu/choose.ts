@@ -1,6 +1,6 @@
 import type { Dispatch } from '../../backends/webgpu/program.ts';
 import { programOf } from '../../backends/webgpu/program.ts';
-import { FEW } from '../../backends/webgpu/candidates.ts';
+import { FEW, wholeOf } from '../../backends/webgpu/candidates.ts';
 import { variants } from '../../backends/webgpu/shaders.ts';
 import { readsHalf } from '../../backends/webgpu/weight.ts';
 import type { Gpu } from '../../backends/webgpu/gpu.ts';
@@ -36,21 +36,26 @@ function penalty(format: string, { rows, cols }: Block): number {
 const HALF_OF_FEW = 0.6;
 const HALF_OF_MANY = 1.02;
 
-/** Rows that are kept together where all rows of a workgroup share their positions: staged shaders have most of their tiles for four. */
-const SHARED_LANES = 4;
+/** Storages that differ in this alone are equals until one was timed: the first guess is taken. */
+const BY_MOST = 1.01;
+
+/** Rows that are kept together for staged shaders, which have most of their tiles for four. */
+const STAGED_LANES = 4;
 
 /** Weights up to this many are packed once more to be timed. */
 const WORTH_TWICE = 1 << 24;
 
 /**
- * How many rows are kept together. A single column gives work to as many invocations as there are blocks of rows, of a dense weight single
- * rows then; but many together read the column once (1000x2048x1 on SwiftShader: 137 ms by one row, 41 by eight), so both are tried.
+ * How many rows are kept together, best guess first. Four suit staged shaders; where columns lie in fours, as many as there are suit
+ * walking ones (256x1024x256 on SwiftShader: 56 ms by four rows, 37 by eight), so both are tried. A single column gives work to as many
+ * invocations as there are blocks of rows, of a dense weight single rows then; but many together read the column once (1000x2048x1:
+ * 137 ms by one row, 41 by eight).
  */
-function lanesFor({ rows, cols }: Matrix, [format, block]: readonly [string, Block], { columns, groups }: Weighted): number[] {
-  const alone = groups > 1 || rows < most || rows * cols > WORTH_TWICE;
-  if (format === 'dense' && columns === 1) return alone ? [1] : [1, most];
-  const together = format === 'dense' ? Math.min(rows, SHARED_LANES) : block.rows;
-  return [together > most ? SHARED_LANES : laneCounts.find((lanes) => lanes >= together) ?? most];
+function lanesFor({ rows, cols }: Matrix, [format, block]: readonly [string, Block], { columns, groups, inFours }: Weighted): number[] {
+  const dense = format === 'dense', own = rows / groups, fitsMost = dense ? own >= most : block.rows % most === 0;
+  const together = fitsMost ? STAGED_LANES : dense ? Math.min(own, STAGED_LANES) : block.rows, alone = dense && columns === 1;
+  const few = alone ? 1 : laneCounts.find((lanes) => lanes >= together)!;
+  return fitsMost && (inFours || alone) && rows * cols <= WORTH_TWICE ? [few, most] : [few];
 }
 
 /** A way to store a weight: the share of it that is stored, what that is thought to cost, bytes of values that must be bound together. */
@@ -67,11 +72,11 @@ export function storagesOf(weight: Weighted, mostBytes: number, allowed?: readon
   const ways = [...found, ...tall.map((block) => ['bsr', block] as const)].flatMap(([format, block]) =>
     lanesFor(whole, [format, block], weight).map((lanes) => ({ format, block, lanes })));
   const all = ways.flatMap((storage): Storable[] => {
-    const { format, block } = storage;
+    const { format, block, lanes } = storage;
     const together = groups > 1 ? 1 : Math.min(1, rowStep(storage) / whole.rows);
-    const share = storedShare(whole, format, block), bytes = bytesOf(whole, storage.lanes, share) * together;
-    const full = { ...storage, half: false, share, cost: share * penalty(format, block), bytes };
-    if (!half || !readsHalf(format, block, storage.lanes)) return [full];
+    const share = storedShare(whole, format, block), bytes = bytesOf(whole, lanes, share) * together;
+    const full = { ...storage, half: false, share, cost: share * penalty(format, block) * (lanes === most ? BY_MOST : 1), bytes };
+    if (!half || !readsHalf(format, block, lanes)) return [full];
     return [full, { ...full, half: true, cost: full.cost * (columns <= FEW ? HALF_OF_FEW : HALF_OF_MANY), bytes: bytes / 2 }];
   });
   const fitting = all.filter(({ format }) => !allowed || allowed.includes(format));
@@ -102,10 +107,11 @@ export interface ChosenWay {
   readonly decided?: Decision;
 }
 
-/** Storages that are timed at most, dense among them and those of 16 bits not counted, and shaders of each, and of 16 bits. */
+/** Formats and blocks that are timed at most, dense among them, and shaders of each, then of their weights in 16 bits and in most rows. */
 const MOST_STORAGES = 4;
 const MOST_SHADERS = 3;
 const MOST_HALF_SHADERS = 1;
+const MOST_WALKING = 1;
 /** A sparse way that is not faster than dense by this much loses: timings of equals scatter. */
 const MARGIN = 0.02;
 
@@ -120,8 +126,7 @@ export async function chooseWay(choosing: Choosing): Promise<ChosenWay> {
     for (const storage of tried) {
       const ways = await choosing.weight.ways(choosing.place, storage);
       held.push(ways);
-      const most = storage.half ? MOST_HALF_SHADERS : MOST_SHADERS;
-      for (const shader of ways.shaders.slice(0, most)) entries.push({ storage, ways, shader, ms: Infinity });
+      for (const shader of worthTiming(choosing, storage, ways.shaders)) entries.push({ storage, ways, shader, ms: Infinity });
     }
     const recalled = decided === 'timed' && recall(choosing, entries);
     if (decided === 'timed' && !recalled && entries.length > 1) await time(choosing, entries);
@@ -133,6 +138,14 @@ export async function chooseWay(choosing: Choosing): Promise<ChosenWay> {
     for (const ways of held) ways.dispose();
     throw error;
   }
+}
+
+/** The best guesses among the shaders of a storage. */
+function worthTiming({ weight: { columns } }: Choosing, { lanes, half }: Storable, shaders: readonly string[]): readonly string[] {
+  if (half) return shaders.slice(0, MOST_HALF_SHADERS);
+  if (lanes < most || columns <= FEW) return shaders.slice(0, MOST_SHADERS);
+  // Staged ones do as well by fewer rows, which are timed too.
+  return shaders.filter((shader) => variants[wholeOf(shader)].kernel === 'spmm').slice(0, MOST_WALKING);
 }
 
 /** Where what a position costs on this device is kept: single columns are another thing than many. */
@@ -164,7 +177,7 @@ function learn(choosing: Choosing, entries: readonly Entry[]): void {
 
 /** The best guesses, and dense, which is always worth knowing. */
 function promising(storages: readonly Storable[]): Storable[] {
-  const kind = ({ format, block, lanes }: Storable): string => `${format} ${blockName(block)} ${lanes}`;
+  const kind = ({ format, block }: Storable): string => `${format} ${blockName(block)}`;
   const sparse = [...new Set(storages.filter(({ format }) => format !== 'dense').map(kind))];
   const best = new Set(sparse.slice(0, MOST_STORAGES - 1)), taken = storages.filter((one) => best.has(kind(one)));
   return [...taken, ...storages.filter(({ format }) => format === 'dense')];

@@ -63,6 +63,8 @@ export interface Weighted {
   /** Columns of the product, of all images. */
   readonly columns: number;
   readonly groups: number;
+  /** Whether columns lie in fours, so that shaders read and write them as vectors. */
+  readonly inFours: boolean;
   /** Puts the weight on the device and says how each shader that can walk it runs, best guess first. */
   readonly ways: (place: Place, storage: Storage) => Promise<Ways>;
 }

@@ -1,5 +1,5 @@
 import { storage } from '../../../backends/webgpu/buffers.ts';
-import { candidates, wholeOf } from '../../../backends/webgpu/candidates.ts';
+import { candidates, takesVectors, wholeOf } from '../../../backends/webgpu/candidates.ts';
 import { mostBound } from '../../../backends/webgpu/guard.ts';
 import { productDispatches } from '../../../backends/webgpu/layers.ts';
 import { convProblem, linearProblem, productProblem, tapsOf, type Problem } from '../../../backends/webgpu/problem.ts';
@@ -29,7 +29,7 @@ interface Product {
 }
 
 const product = (op: Operation, { matrix, columns, held, problem, after }: Product): Weighted => ({
-  matrix, columns, groups: held.groups ?? 1,
+  matrix, columns, groups: held.groups ?? 1, inFours: takesVectors(problem),
   async ways(place: Place, storage: Storage): Promise<Ways> {
     const { parts, release } = await holdParts(place, op, { matrix, held }, storage);
     const { inputs, outputs } = op.node, { device } = place.guard;
