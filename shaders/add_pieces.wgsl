@@ -5,7 +5,8 @@
 // row_ptr[groups · group_blocks · 3] from job.order on: of each such block its place among the blocks of its group, its first piece
 // and how many it has. A group that has fewer of them than another is filled up with blocks past its last row.
 @compute @workgroup_size(GROUP_X, GROUP_Y)
-fn add_pieces(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+fn add_pieces(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let group = group_of(id);
   let nth = group.y * GROUP_Y + local.y;
   let span = group.x * GROUP_X + local.x;
   if (nth >= job.group_blocks * job.block_rows || span >= job.spans) { return; }

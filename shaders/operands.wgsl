@@ -35,6 +35,9 @@ struct Job {
   residual: u32,     // 1 where a residual is added, which lies as c does; 0 where not
   lo: f32,
   hi: f32,
+  first_x: u32,      // the workgroup of the product that the dispatch begins with
+  first_y: u32,
+  first_z: u32,
 }
 
 @group(0) @binding(0) var<uniform> job: Job;
@@ -57,6 +60,11 @@ const_assert SPAN == 1u || SPAN == 4u;
 const_assert SPANS >= 1u;
 // A device that promises only the defaults runs 256 invocations in a group.
 const_assert GROUP_X * GROUP_Y <= 256u;
+
+// A workgroup of the product: a device runs only so many each way, what has more is several dispatches.
+fn group_of(id: vec3u) -> vec3u {
+  return id + vec3u(job.first_x, job.first_y, job.first_z);
+}
 
 fn index_of(position: u32) -> u32 {
   return (col_idx[position >> 1u] >> ((position & 1u) << 4u)) & 0xffffu;

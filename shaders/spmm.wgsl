@@ -7,7 +7,8 @@
 const_assert ROWS * SPANS * SPAN <= 64u;
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
-fn spmm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+fn spmm(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let group = group_of(id);
   if (group.y * GROUP_Y + local.y >= job.group_blocks) { return; }
   let nth = group.y * GROUP_Y + local.y;
   let listed = row_ptr[job.order + (group.z % job.groups) * job.group_blocks + nth];

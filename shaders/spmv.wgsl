@@ -5,7 +5,8 @@
 const_assert ALONG * GROUP_Y <= 256u && ALONG >= ROWS;
 
 @compute @workgroup_size(ALONG, GROUP_Y)
-fn spmv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+fn spmv(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let group = group_of(id);
   let nth = min(group.y * GROUP_Y + local.y, job.group_blocks - 1u);
   let listed = row_ptr[job.order + (group.z % job.groups) * job.group_blocks + nth];
   let row_block = select(nth, listed, job.order != 0u);

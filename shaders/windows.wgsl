@@ -20,7 +20,8 @@ var<workgroup> weights: array<vec2u, 2u * WEIGHTS>;
 var<workgroup> panel: array<Span, 2u * PANEL>;
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
-fn windows(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn windows(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let group = group_of(id);
   let first = group.y * TALL;
   let own = first + local.y * BLOCKS;
   let tall = min(TALL, job.group_blocks - first);

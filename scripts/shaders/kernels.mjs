@@ -122,6 +122,7 @@ function smallProduct({ parts, sizes: { SPAN } }) {
       block_cols: 1, a_step: 0, b_step: 0, b_row: columns / perSpan, b_col: 1, c_step: 0, c_row: columns / perOut, c_col: 1,
       biased: 1, residual: 1,
       height: 1, width: columns, out_width: columns, stride_y: 1, stride_x: 1, top: 0, left: 1, lo: -1e30, hi: 1e30,
+      first_x: 0, first_y: 0, first_z: 0,
     },
     buffers: [
       floats(rows * depth * 8), new Uint32Array(32), Uint32Array.from([0, 9, 18, 27, 0, 2, 4, 6]), floats(rows), floats(depth * columns),

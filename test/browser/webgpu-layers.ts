@@ -2,7 +2,7 @@
 import { MAP_READ, storage, USAGE, write } from '../../src/backends/webgpu/buffers.ts';
 import { candidates, wholeOf } from '../../src/backends/webgpu/candidates.ts';
 import { guardOf, type Guard } from '../../src/backends/webgpu/guard.ts';
-import { matmulDispatch, productDispatches, type MatMul } from '../../src/backends/webgpu/layers.ts';
+import { matmulOf, productDispatches, type MatMul } from '../../src/backends/webgpu/layers.ts';
 import { pipelinesOf } from '../../src/backends/webgpu/pipelines.ts';
 import { convProblem, linearProblem, tapsOf, type Problem } from '../../src/backends/webgpu/problem.ts';
 import { programOf, type Dispatch } from '../../src/backends/webgpu/program.ts';
@@ -198,10 +198,10 @@ async function runMatmul(guard: Guard, pipeline: ReturnType<typeof pipelinesOf>,
   const [a, b, c] = [x, y, want].map(({ length }, i) => storage(device, `matmul ${i}`, length * 4, USAGE.copySrc));
   write(device, a, x);
   write(device, b, y);
-  const dispatch = matmulDispatch(device, one, { a: { buffer: a }, b: { buffer: b }, c: { buffer: c } });
-  const got = await run(guard, pipeline, [dispatch], c, want.length);
+  const { shader, dispatches } = matmulOf(one);
+  const got = await run(guard, pipeline, dispatches(device, { a: { buffer: a }, b: { buffer: b }, c: { buffer: c } }), c, want.length);
   release([a, b, c]);
-  return { name: JSON.stringify(one), shader: dispatch.shader, error: errorOf(got, want) };
+  return { name: JSON.stringify(one), shader, error: errorOf(got, want) };
 }
 
 /** What the cases gave on a device, and what it complained of. */

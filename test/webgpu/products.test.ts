@@ -1,4 +1,4 @@
-import { defaultDevice, hasGpu } from './adapter.ts';
+import { defaultDevice, hasGpu, lower } from './adapter.ts';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { variants } from '../../src/backends/webgpu/shaders.ts';
@@ -62,6 +62,22 @@ const halves = [
 ];
 const heavyHalf: LayerCase = { ...heavy[3], half: true, name: 'heavy rows of 16 bits' };
 
+/** More workgroups each way than two, in every kind of shader. */
+const wide: readonly LayerCase[] = [
+  { ...csr, name: 'wide csr, some rows in pieces', linear: { m: 30, k: 600, vectors: 150 }, density: 0.02, heavy: [7, 29], residual: true },
+  { format: 'dense', lanes: 4, name: 'wide dense', linear: { m: 140, k: 20, vectors: 300 }, density: 1, residual: true, max: 1 },
+  {
+    format: 'dense', lanes: 4, name: 'wide 1x1', density: 1, kBlock: 9,
+    window: { ...plain, kernel: [1, 1], in: [12, 24], out: [12, 24], inputs: 16, filters: 70, batch: 3 },
+  },
+  { ...patterns[4], name: 'wide 2:4', linear: { m: 140, k: 32, vectors: 260 }, density: 1 },
+  { ...patterns[3], name: 'wide blocks, few columns', linear: { m: 100, k: 40, vectors: 7 }, density: 0.5 },
+  {
+    ...patterns[2], name: 'wide images in groups', density: 0.5, residual: true,
+    window: { ...plain, kernel: [3, 3], pads: [1, 1, 1, 1], in: [15, 20], out: [15, 20], inputs: 4, filters: 256, batch: 2, group: 2 },
+  },
+];
+
 function right({ outcomes, uncaptured }: Outcomes): void {
   assert.equal(outcomes.filter(({ error }) => !(error <= 1e-5)), []);
   assert.equal(uncaptured, []);
@@ -76,6 +92,19 @@ if (device) {
       assert.is(shaders.some((shader) => shader.endsWith('_split')), name !== 'no nonzero', `${name}: ${shaders.join()}`);
       assert.ok(shaders.some((shader) => !shader.endsWith('_split')), name);
     }
+  });
+
+  test('products of more workgroups than a device runs each way are several dispatches', async () => {
+    const small = await defaultDevice();
+    lower(small, 'maxComputeWorkgroupsPerDimension', 2);
+    const matmuls = [{ m: 9, k: 5, n: 300, images: 5 }, { m: 40, k: 6, n: 130, images: 3, sameA: true, transposed: true }];
+    const found = await runLayersOn(small, wide, { which: () => true, matmuls });
+    right(found);
+    const ran = new Set(found.outcomes.map(({ shader }) => kindOf(shader).replace(/^f32_[a-z]+_/, '')));
+    assert.equal([...ran].sort(), [
+      'conv', 'matmul', 'matmul_conv', 'matmul_t', 'spmm', 'spmmt', 'spmmt_split', 'spmv', 'windows_t',
+    ]);
+    small.destroy();
   });
 
   test('weights of 16 bits give the f64 sums, by every kind of shader', async () => {

@@ -103,12 +103,6 @@ export function canRun(name: string, device?: Pick<Abilities, 'features'>): bool
   return (variants[name].needs ?? []).every((feature) => device?.features.has(feature));
 }
 
-/** Whether a shader takes no more workgroups each way than the device runs. */
-function fitsGrid(name: string, { packed, groups }: Factor, { columns }: Problem, device?: Abilities): boolean {
-  const tile = tileOf(name), most = device?.limits.maxComputeWorkgroupsPerDimension ?? Infinity;
-  return Math.ceil(packed.blocks / groups / tile.blocks) <= most && Math.ceil(columns / tile.columns) <= most;
-}
-
 /** Shaders that walk rows with the split of the best guess, where that is possible: in front where heavy rows would be waited for. */
 function withSplit(names: readonly string[], factor: Factor, problem: Problem, { limits }: Abilities): readonly string[] {
   const { split } = factor, [best, ...others] = names;
@@ -135,11 +129,9 @@ export function candidates(factor: Factor, problem: Problem, device?: Abilities)
   const good = fitting.filter((one) => one.waste <= MOST_WASTE).map(({ name }) => name);
   const poor = fitting.filter((one) => one.waste > MOST_WASTE).map(({ name }) => name);
   const few = problem.columns <= FEW ? alongs(packed.cols).map((along) => `${dtype}_${pattern}_${vector}_${lanes}x${along}`) : [];
-  const runs = (name: string): boolean => canRun(name, device) && fitsGrid(name, factor, problem, device);
+  const runs = (name: string): boolean => canRun(name, device);
   const splits = (names: readonly string[]): readonly string[] => (device ? withSplit(names, factor, problem, device) : names);
   const vectors = splits(few.filter(runs)), walkers = splits(walking.filter(runs)), able = good.filter(runs);
   // Which of both kinds wins is the device's to say: the best guesses of each are among the first.
-  const all = [...vectors, ...able.slice(0, 2), ...walkers.slice(0, 1), ...able.slice(2), ...walkers.slice(1), ...poor.filter(runs)];
-  // Where the device runs none, the best guess is refused with its reason when it is dispatched.
-  return all.length ? all : [...good, ...walking].slice(0, 1);
+  return [...vectors, ...able.slice(0, 2), ...walkers.slice(0, 1), ...able.slice(2), ...walkers.slice(1), ...poor.filter(runs)];
 }

@@ -38,27 +38,28 @@ function jobOf(
   return { ...numbers, height, width, out_width: outWidth, stride_y: strideY, stride_x: strideX, top, left };
 }
 
-/**
- * A held weight times what `problem` says of B: any layer that is a product (convolutions of every kind, linear layers).
- * @param shader one of the {@link candidates}
- * @throws BurinError `limit` when it takes more workgroups than the device runs
- */
-export function productDispatch(
-  device: Pick<GPUDevice, 'limits'>, held: Factor, problem: Problem,
-  { b, c, residual, shader = candidates(held, problem)[0], ...bounds }: Operands & Bounds & { shader?: string },
-): Dispatch {
+type Limits = Pick<GPUDevice, 'limits'>;
+
+/** A product of any number of workgroups as dispatches that have no more of them each way than a device runs. */
+function withinGrid({ limits: { maxComputeWorkgroupsPerDimension: most } }: Limits, { job, groups, ...rest }: Dispatch): Dispatch[] {
+  const starts = groups.map((count) => Array.from({ length: Math.ceil(count / most) }, (_, i) => i * most)), [x, y, z] = groups;
+  return starts[2].flatMap((first_z) => starts[1].flatMap((first_y) => starts[0].map((first_x): Dispatch => ({
+    ...rest, job: { ...job, first_x, first_y, first_z },
+    groups: [Math.min(most, x - first_x), Math.min(most, y - first_y), Math.min(most, z - first_z)],
+  }))));
+}
+
+/** A held weight times what `problem` says of B: any layer that is a product (convolutions of every kind, linear layers). */
+function wholeProduct(
+  device: Limits, held: Factor, problem: Problem, { b, c, residual, shader, ...bounds }: Operands & Bounds & { shader: string },
+): Dispatch[] {
   const tile = tileOf(shader), { images, columns } = problem;
   const tall = Math.ceil((held.listed ?? held.packed.blocks / held.groups) / tile.blocks);
   const groups = [Math.ceil(columns / tile.columns), tall, images * held.groups] as const;
-  const most = device.limits.maxComputeWorkgroupsPerDimension;
-  expect(Math.max(...groups) <= most, {
-    kind: 'limit', where: `webgpu ${shader}`, needs: `at most ${most} workgroups each way`, got: groups.join(' × '),
-    remedy: 'split the matrix',
-  });
   // What is not read is bound to something that is not written.
   const [spare] = held.operands, taps = held.taps ? { buffer: held.taps } : spare;
   const job = jobOf(held, problem, variants[shader], { ...bounds, residual });
-  return { shader, job, operands: [...held.operands, b, residual ?? spare, taps, c], groups };
+  return withinGrid(device, { shader, job, operands: [...held.operands, b, residual ?? spare, taps, c], groups });
 }
 
 const sumsFor = (shader: string): string => `f32_add_pieces_${variants[shader].sizes.SPAN}`;
@@ -71,15 +72,14 @@ export function shadersOf(name: string): string[] {
 
 /**
  * The dispatches of one of the {@link candidates}: one, or where it is split those of the blocks of rows that are left whole, of the
- * pieces of the others, and of their sums.
+ * pieces of the others, and of their sums; each of them several where it has more workgroups than the device runs at once.
  * @param pieces as many bytes as pieceBytes says for the sums of pieces (split products only)
- * @throws BurinError `limit` when one takes more workgroups than the device runs
  */
 export function productDispatches(
-  device: GPUDevice, held: Factor, problem: Problem, operands: Operands & Bounds & { shader: string; pieces?: GPUBufferBinding },
+  device: Limits, held: Factor, problem: Problem, operands: Operands & Bounds & { shader: string; pieces?: GPUBufferBinding },
 ): Dispatch[] {
   const { shader: name, pieces, ...rest } = operands, shader = wholeOf(name), { split, packed, groups } = held;
-  if (shader === name) return [productDispatch(device, held, problem, operands)];
+  if (shader === name) return wholeProduct(device, held, problem, operands);
   expect(split && pieces, { kind: 'state', where: `webgpu ${name}`, needs: 'a weight with heavy rows and room for sums', got: 'none' });
   const { cut } = split, [values, idx, , bias] = held.operands, steps = piecesOf(held, problem);
   const perGroup = cut.blocks / groups;
@@ -93,27 +93,32 @@ export function productDispatches(
     listed: cut.heavy * packed.blockRows,
   };
   return [
-    ...(cut.lightBlocks ? [productDispatch(device, light, problem, { ...rest, shader })] : []),
-    productDispatch(device, cutRows, { ...problem, c: steps }, { b: rest.b, c: pieces, shader }),
-    productDispatch(device, sums, { ...problem, b: steps, window: undefined }, { ...rest, b: pieces, shader: sumsFor(shader) }),
+    ...(cut.lightBlocks ? wholeProduct(device, light, problem, { ...rest, shader }) : []),
+    ...wholeProduct(device, cutRows, { ...problem, c: steps }, { b: rest.b, c: pieces, shader }),
+    ...wholeProduct(device, sums, { ...problem, b: steps, window: undefined }, { ...rest, b: pieces, shader: sumsFor(shader) }),
   ];
 }
 
+/** A product of two activations: what runs it, and how on operands. */
+export interface ActivationProduct {
+  readonly shader: string;
+  readonly dispatches: (device: Limits, operands: Operands & Bounds & { readonly a: GPUBufferBinding }) => Dispatch[];
+}
+
 /**
- * A[images, M, K] of activations as a factor: C[images, M, N] = A·B with B[images, K, N], each of which may be the same for all
- * images. With `b` in rows of K instead of N, the product is A·Bᵀ.
+ * C[images, M, N] = A·B with A[images, M, K] and B[images, K, N], each of which may be the same for all images. With `b` in rows of K
+ * instead of N, the product is A·Bᵀ.
  */
-export function matmulDispatch(
-  device: Pick<GPUDevice, 'limits'>, { m, k, n, images = 1, sameA = false, sameB = false, transposed = false }: MatMul,
-  { a, ...rest }: Operands & Bounds & { readonly a: GPUBufferBinding; readonly shader?: string },
-): Dispatch {
+export function matmulOf({ m, k, n, images = 1, sameA = false, sameB = false, transposed = false }: MatMul): ActivationProduct {
   const layout = { lanes: 1, unit: 1, kBlock: Math.max(1, k) };
-  const factor: Factor = {
-    packed: { rows: m, cols: k, layout, starts: k > 0 ? [0] : [], blocks: m, block: { rows: 1, cols: 1 }, blockRows: 1, blockCols: 1 },
-    pattern: 'dense', groups: 1, rows: m, operands: [a, a, a, a], order: 0, biased: false,
-  };
+  const packed = { rows: m, cols: k, layout, starts: k > 0 ? [0] : [], blocks: m, block: { rows: 1, cols: 1 }, blockRows: 1, blockCols: 1 };
+  const factor: Factor = { packed, pattern: 'dense', groups: 1, rows: m, operands: [], order: 0, biased: false };
   const step = sameB ? 0 : k * n, b = transposed ? { step, row: 1, col: k } : { step, row: n, col: 1 };
-  return productDispatch(device, factor, { ...productProblem(factor, n, images), a: sameA ? 0 : m * k, b }, rest);
+  const problem = { ...productProblem(factor, n, images), a: sameA ? 0 : m * k, b }, [shader] = candidates(factor, problem);
+  return {
+    shader,
+    dispatches: (device, { a, ...rest }) => wholeProduct(device, { ...factor, operands: [a, a, a, a] }, problem, { ...rest, shader }),
+  };
 }
 
 /** Sizes of a product of two activations. */

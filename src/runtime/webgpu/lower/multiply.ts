@@ -1,5 +1,5 @@
 import { tileOf } from '../../../backends/webgpu/candidates.ts';
-import { matmulDispatch, type MatMul } from '../../../backends/webgpu/layers.ts';
+import { matmulOf, type MatMul } from '../../../backends/webgpu/layers.ts';
 import { variants } from '../../../backends/webgpu/shaders.ts';
 import { broadcastStrides, offsets } from '../../../graph/ops/elements.ts';
 import { input, num } from '../../../graph/ops/op.ts';
@@ -26,7 +26,6 @@ interface Product {
 interface Operands { readonly a: GPUBufferBinding; readonly b: GPUBufferBinding; readonly c: GPUBufferBinding }
 
 const TILE = 4;
-const nowhere = {} as GPUBufferBinding;
 
 /** Any strides and starts: an invocation computes a tile. */
 function stridedDispatch(place: Place, p: Product, { a, b, c }: Operands): Dispatch[] {
@@ -46,11 +45,11 @@ function stepOf(starts: readonly number[], size: number): 'own' | 'same' | undef
 }
 
 /** The product as the shaders for weights take it: rows of A contiguous, nothing in between, no scale. */
-function matmulOf({ rows: m, cols: n, depth: k, a, b, starts, scale }: Product, { limits }: Query): MatMul | undefined {
+function plainOf({ rows: m, cols: n, depth: k, a, b, starts, scale }: Product): MatMul | undefined {
   const ofA = stepOf(starts.map(([start]) => start), m * k), ofB = stepOf(starts.map(([, start]) => start), k * n), images = starts.length;
   const plain = b[0] === n && b[1] === 1, transposed = !plain && b[0] === 1 && b[1] === k;
   if (scale !== 1 || a[0] !== k || a[1] !== 1 || !ofA || !ofB || !(plain || transposed)) return undefined;
-  if (Math.max(m, n, images) > limits.maxComputeWorkgroupsPerDimension || m * n * images === 0) return undefined;
+  if (m * n * images === 0) return undefined;
   return { m, n, k, images, sameA: ofA === 'same', sameB: ofB === 'same', transposed };
 }
 
@@ -66,14 +65,13 @@ function pays(shader: string, { m, n }: MatMul): boolean {
 
 /** The shader of a product and how it runs. */
 function productOf(query: Query, p: Product) {
-  const matmul = matmulOf(p, query), shader = matmul && matmulDispatch(query, matmul, { a: nowhere, b: nowhere, c: nowhere }).shader;
-  if (!matmul || !shader || !pays(shader, matmul)) {
+  const plain = plainOf(p), matmul = plain && matmulOf(plain);
+  if (!plain || !matmul || !pays(matmul.shader, plain)) {
     return { kernel: 'f32_multiply', run: (place: Place, operands: Operands) => stridedDispatch(place, p, operands) };
   }
   return {
-    kernel: shader,
-    run: (_place: Place, operands: Operands & { residual?: GPUBufferBinding }): Dispatch[] =>
-      [matmulDispatch(query, matmul, { ...operands, shader })],
+    kernel: matmul.shader,
+    run: (_place: Place, operands: Operands & { residual?: GPUBufferBinding }): Dispatch[] => matmul.dispatches(query, operands),
   };
 }
 
