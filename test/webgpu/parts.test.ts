@@ -107,6 +107,20 @@ if (here) {
     device.destroy();
   });
 
+  test('what stores too much in one place runs on the host, or as it can be cut', async () => {
+    for (const [full, kernel] of [[1, /^host$/], [0.5, /^f32_csr_/]] as const) {
+      const weight = filled([200, 256], 2), { device, largest } = await small(60_000);
+      weight.data.forEach((_, i) => { if (i > 64 * 256 ? i % 50 : (i % 256) >= full * 256) weight.data[i] = 0; });
+      const fed = oneNode('Gemm', { transB: 1 }, [filled([1, 256], 1), fixed(weight)]);
+      const session = await SparseSession.create(fed.graph, on(device, { formats: ['dense', 'csr'] }));
+      near((await session.run(fed.feeds)).y0, oracle(fed).y0, 'y0');
+      assert.match((await session.prepare())[0].kernel, kernel);
+      assert.ok(largest() <= 60_000, `${largest()} bytes`);
+      session.release();
+      device.destroy();
+    }
+  });
+
   test('a buffer that cannot be bound is refused by name, with the limit and what to do', async () => {
     const { device } = await small(4096), { graph } = oneNode('Relu', {}, [filled([2000], 1)]);
     const session = await SparseSession.create(graph, on(device)), gpuBuffer = device.createBuffer({ size: 8000, usage: 128 | 4 });

@@ -11,7 +11,7 @@ import type { Decision } from '../choose.ts';
 import { blockName, formatName } from '../lower/weight.ts';
 import type { Candidate, TuneMemory, TuneMode } from '../tune.ts';
 import type { Place, Storage, Ways, Weighted } from './lower/lower.ts';
-import { bytesOf, rowStep, storedShare } from './lower/parts.ts';
+import { boundBytes, storedShare } from './lower/parts.ts';
 
 /** Rows that shaders keep together, fewest first. */
 const laneCounts = [...new Set(Object.values(variants).flatMap(({ kernel, sizes }) => (kernel === 'spmm' ? [sizes.ROWS] : [])))]
@@ -46,16 +46,16 @@ const STAGED_LANES = 4;
 const WORTH_TWICE = 1 << 24;
 
 /**
- * How many rows are kept together, best guess first. Four suit staged shaders; where columns lie in fours, as many as there are suit
- * walking ones (256x1024x256 on SwiftShader: 56 ms by four rows, 37 by eight), so both are tried. A single column gives work to as many
- * invocations as there are blocks of rows, of a dense weight single rows then; but many together read the column once (1000x2048x1:
- * 137 ms by one row, 41 by eight).
+ * How many rows are kept together, best guess first. Four suit staged shaders, as many as there are suit walking ones, so both are tried
+ * (SwiftShader, 256x1024x256 dense: 56 ms by four rows, 37 by eight; blocks of 32x32 in a 3x3 layer of 64 at 14, 50 %: 10.6 and 7.9), but
+ * not for dense weights whose columns do not lie in fours. A single column gives work to as many invocations as there are blocks of rows,
+ * of a dense weight single rows then; but many together read the column once (1000x2048x1: 137 ms by one row, 41 by eight).
  */
 function lanesFor({ rows, cols }: Matrix, [format, block]: readonly [string, Block], { columns, groups, inFours }: Weighted): number[] {
   const dense = format === 'dense', own = rows / groups, fitsMost = dense ? own >= most : block.rows % most === 0;
   const together = fitsMost ? STAGED_LANES : dense ? Math.min(own, STAGED_LANES) : block.rows, alone = dense && columns === 1;
   const few = alone ? 1 : laneCounts.find((lanes) => lanes >= together)!;
-  return fitsMost && (inFours || alone) && rows * cols <= WORTH_TWICE ? [few, most] : [few];
+  return fitsMost && (!dense || inFours || alone) && rows * cols <= WORTH_TWICE ? [few, most] : [few];
 }
 
 /** A way to store a weight: the share of it that is stored, what that is thought to cost, bytes of values that must be bound together. */
@@ -73,8 +73,7 @@ export function storagesOf(weight: Weighted, mostBytes: number, allowed?: readon
     lanesFor(whole, [format, block], weight).map((lanes) => ({ format, block, lanes })));
   const all = ways.flatMap((storage): Storable[] => {
     const { format, block, lanes } = storage;
-    const together = groups > 1 ? 1 : Math.min(1, rowStep(storage) / whole.rows);
-    const share = storedShare(whole, format, block), bytes = bytesOf(whole, lanes, share) * together;
+    const share = storedShare(whole, format, block), bytes = boundBytes(whole, storage, { share, groups, most: mostBytes });
     const full = { ...storage, half: false, share, cost: share * penalty(format, block) * (lanes === most ? BY_MOST : 1), bytes };
     if (!half || !readsHalf(format, block, lanes)) return [full];
     return [full, { ...full, half: true, cost: full.cost * (columns <= FEW ? HALF_OF_FEW : HALF_OF_MANY), bytes: bytes / 2 }];

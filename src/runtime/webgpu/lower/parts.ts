@@ -29,7 +29,7 @@ const commonMultiple = (a: number, b: number): number => {
 };
 
 /** A part begins with a whole block of rows, and where its first row of C may be bound. */
-export function rowStep({ lanes, block }: Pick<Storage, 'lanes' | 'block'>): number {
+function rowStep({ lanes, block }: Pick<Storage, 'lanes' | 'block'>): number {
   return commonMultiple(commonMultiple(BINDING_STEP / 4, lanes), block.rows);
 }
 
@@ -41,21 +41,41 @@ export function storedShare(matrix: Matrix, format: string, block: Storage['bloc
 }
 
 /** Bytes of the values of a weight of which a share is stored. */
-export function bytesOf({ rows, cols }: Matrix, lanes: number, share: number): number {
+function bytesOf({ rows, cols }: Matrix, lanes: number, share: number): number {
   return Math.ceil(share * Math.ceil(rows / lanes) * lanes * cols) * 4;
 }
 
 const rowsOf = ({ cols, values }: Matrix, from: number, to: number): Matrix =>
   ({ rows: to - from, cols, values: values.subarray(from * cols, to * cols) });
 
+interface Strip { readonly row: number; readonly bytes: number }
+
+/** The strips of rows that parts are made of, and what is really stored of them. */
+function* stripsOf(matrix: Matrix, storage: Storage): Generator<Strip> {
+  const { format, block, lanes } = storage, step = rowStep(storage);
+  for (let row = 0; row < matrix.rows; row += step) {
+    const strip = rowsOf(matrix, row, Math.min(row + step, matrix.rows));
+    yield { row, bytes: bytesOf(strip, lanes, storedShare(strip, format, block)) };
+  }
+}
+
+interface Asked { readonly share: number; readonly groups: number; readonly most: number }
+
+/** Bytes of values that must be bound together, of a weight of which a share is stored: at most `most` where parts of rows have so few. */
+export function boundBytes(matrix: Matrix, storage: Storage, { share, groups, most }: Asked): number {
+  const whole = bytesOf(matrix, storage.lanes, share);
+  if (groups > 1 || whole <= most) return whole;
+  // No format stores more than all weights.
+  const full = bytesOf({ ...matrix, rows: Math.min(rowStep(storage), matrix.rows) }, storage.lanes, 1);
+  return full <= most ? full : Math.max(...Array.from(stripsOf(matrix, storage), ({ bytes }) => bytes));
+}
+
 /** Where the parts of a weight begin and end: as many rows each as `most` bytes hold, by what is really stored of them. */
 function cut(matrix: Matrix, storage: Storage, groups: number, most: number): [from: number, to: number][] {
-  const { rows } = matrix, { format, block, lanes } = storage, step = rowStep(storage), parts: [number, number][] = [];
-  // No format stores more than all weights.
-  if (groups > 1 || bytesOf(matrix, lanes, 1) <= most) return [[0, rows]];
+  const { rows } = matrix, parts: [number, number][] = [];
+  if (groups > 1 || bytesOf(matrix, storage.lanes, 1) <= most) return [[0, rows]];
   let [from, bytes] = [0, 0];
-  for (let row = 0; row < rows; row += step) {
-    const strip = rowsOf(matrix, row, Math.min(row + step, rows)), own = bytesOf(strip, lanes, storedShare(strip, format, block));
+  for (const { row, bytes: own } of stripsOf(matrix, storage)) {
     if (row > from && bytes + own > most) {
       parts.push([from, row]);
       [from, bytes] = [row, 0];
