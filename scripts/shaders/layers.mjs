@@ -138,8 +138,11 @@ export const layers = {
     tried: named('f32_max_pool'),
   },
   depthwise: {
-    variants: [{ name: 'f32_depthwise', sizes: { THREADS }, parts: ['numbers', 'image'] }],
-    trial: () => ({ job: image, buffers: [floats(96), floats(8), floats(2), floats(70), floats(70)], groups: [2, 1, 1] }),
+    variants: ['', '_slide'].map((way, SLIDES) => (
+      { name: `f32_depthwise${way}`, sizes: { THREADS, SPAN: 4, SLIDES }, parts: ['numbers', 'image'] })),
+    trial: () => ({
+      job: { ...image, length: 20 }, buffers: [floats(96), floats(8), floats(2), floats(70), floats(70)], groups: [2, 1, 1],
+    }),
     tried: all,
   },
   scatter: {

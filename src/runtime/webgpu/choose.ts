@@ -129,10 +129,11 @@ export async function chooseWay(choosing: Choosing): Promise<ChosenWay> {
     }
     const recalled = decided === 'timed' && recall(choosing, entries);
     if (decided === 'timed' && !recalled && entries.length > 1) await time(choosing, entries);
-    const best = decided === 'timed' ? fastest(entries) : entries[0];
+    const best = decided === 'timed' ? fastest(entries) : likeliestOf(choosing, entries);
     for (const ways of held) if (ways !== best.ways) ways.dispose();
     best.ways.settle(best.shader);
-    return chosen(best, entries, recalled ? 'remembered' : decided);
+    const alone = storages.length === 1 && entries.length === 1;
+    return chosen(best, entries, alone ? undefined : recalled ? 'remembered' : decided);
   } catch (error) {
     for (const ways of held) ways.dispose();
     throw error;
@@ -147,31 +148,46 @@ function worthTiming({ weight: { columns } }: Choosing, { lanes, half }: Storabl
   return shaders.filter((shader) => variants[wholeOf(shader)].kernel === 'spmm').slice(0, MOST_WALKING);
 }
 
-/** Where what a position costs on this device is kept: single columns are another thing than many. */
-function costKey({ gpu, weight }: Choosing, { format, block, lanes, half }: Storage): string {
-  const kind = `${format} ${blockName(block)} ${lanes}${half ? ' of 16 bits' : ''}`;
-  return `webgpu ${gpu.adapter}|position of ${kind}|${weight.columns === 1 ? 'one column' : 'columns'}`;
+/** Where what is learnt of a device is kept: single columns are another thing than many, and so are columns apart. */
+function costKey({ gpu, weight: { columns, inFours } }: Choosing, what: string): string {
+  return `webgpu ${gpu.adapter}|${what}|${columns === 1 ? 'one column' : inFours ? 'columns' : 'columns apart'}`;
 }
+
+const positionOf = ({ format, block, lanes, half }: Storage): string =>
+  `position of ${format} ${blockName(block)} ${lanes}${half ? ' of 16 bits' : ''}`;
+const shaderOf = (shader: string): string => `shader ${shader}`;
 
 /** The storage that promises to be cheapest: as positions of its kind were in layers that were timed, else as they are thought to be. */
 function likeliest(choosing: Choosing): Storable {
   const costOf = (storage: Storable): number => {
-    const known = choosing.memory.get(costKey(choosing, storage));
-    return known === undefined || storage.format === 'dense' ? storage.cost : storage.share * known;
+    const known = choosing.memory.get(costKey(choosing, positionOf(storage)));
+    return known === undefined ? storage.cost : storage.share * known;
   };
   return choosing.storages.reduce((best, storage) => (costOf(storage) < costOf(best) ? storage : best));
 }
 
-/** Notes what positions cost beside those of the dense weight: the geometric mean over the layers that were timed. */
+/** Of the entries of one storage that whose shader was fastest in layers that were timed; the best guess where that was not among them. */
+function likeliestOf(choosing: Choosing, entries: readonly Entry[]): Entry {
+  const costs = entries.map(({ shader }) => choosing.memory.get(costKey(choosing, shaderOf(shader))) ?? Infinity);
+  return costs[0] < Infinity ? entries[costs.indexOf(Math.min(...costs))] : entries[0];
+}
+
+/** Notes what positions cost beside those of the dense weight, and shaders beside the best for the same storage, by timed layers. */
 function learn(choosing: Choosing, entries: readonly Entry[]): void {
-  const { memory } = choosing, dense = Math.min(...entries.filter(isDense).map(({ ms }) => ms));
+  const dense = least(entries.filter(isDense))?.ms ?? 0;
   for (const storage of new Set(entries.map((entry) => entry.storage))) {
-    const ms = Math.min(...entries.filter((entry) => entry.storage === storage).map((entry) => entry.ms));
-    if (storage.format === 'dense' || !(dense > 0 && dense < Infinity && ms > 0 && ms < Infinity && storage.share > 0)) continue;
-    const key = costKey(choosing, storage), count = memory.get(`${key}|layers`) ?? 0, before = Math.log(memory.get(key) ?? 1);
-    memory.set(key, Math.exp((before * count + Math.log(ms / dense / storage.share)) / (count + 1)));
-    memory.set(`${key}|layers`, count + 1);
+    const own = entries.filter((entry) => entry.storage === storage), { ms } = least(own)!;
+    if (!(ms > 0 && ms < Infinity)) continue;
+    if (dense > 0 && storage.share > 0) note(choosing, positionOf(storage), ms / dense / storage.share);
+    for (const entry of own) note(choosing, shaderOf(entry.shader), entry.ms / ms);
   }
+}
+
+/** The geometric mean over the layers that were timed. */
+function note(choosing: Choosing, what: string, value: number): void {
+  const { memory } = choosing, key = costKey(choosing, what), count = memory.get(`${key}|layers`) ?? 0;
+  memory.set(key, Math.exp((Math.log(memory.get(key) ?? 1) * count + Math.log(value)) / (count + 1)));
+  memory.set(`${key}|layers`, count + 1);
 }
 
 /** The best guesses, and dense, which is always worth knowing. */
@@ -183,21 +199,18 @@ function promising(storages: readonly Storable[]): Storable[] {
 }
 
 const isDense = ({ storage }: Entry): boolean => storage.format === 'dense';
-const least = (entries: readonly Entry[]): Entry => entries.reduce((a, b) => (b.ms < a.ms ? b : a));
+const least = (entries: readonly Entry[]): Entry | undefined => entries.toSorted((a, b) => a.ms - b.ms)[0];
 
 function fastest(entries: readonly Entry[]): Entry {
-  const best = least(entries), dense = entries.filter(isDense);
-  if (!dense.length || isDense(best)) return best;
-  const baseline = least(dense);
-  return best.ms < baseline.ms * (1 - MARGIN) ? best : baseline;
+  const best = least(entries)!, dense = least(entries.filter(isDense));
+  return !dense || best.ms < dense.ms * (1 - MARGIN) ? best : dense;
 }
 
-function chosen({ storage, ways, shader }: Entry, entries: readonly Entry[], decided: Decision): ChosenWay {
+function chosen({ storage, ways, shader }: Entry, entries: readonly Entry[], decided?: Decision): ChosenWay {
   const nameOf = (of: Storable): string => formatName(of);
   const candidates = entries.filter(({ ms }) => ms < Infinity).sort((a, b) => a.ms - b.ms)
     .map((entry) => ({ format: entry.storage.format, kernel: entry.shader, ms: entry.ms }));
-  const some = entries.length > 1 ? { decided } : {};
-  return { ways, dispatches: ways.dispatches(shader), format: nameOf(storage), kernel: shader, candidates, ...some };
+  return { ways, dispatches: ways.dispatches(shader), format: nameOf(storage), kernel: shader, candidates, ...(decided && { decided }) };
 }
 
 function keyOf({ gpu, weight, signature }: Choosing, { storage: { format, block, lanes }, shader }: Entry): string {

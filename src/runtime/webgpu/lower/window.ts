@@ -1,3 +1,4 @@
+import { variants } from '../../../backends/webgpu/shaders.ts';
 import { input, num } from '../../../graph/ops/op.ts';
 import { convGeometry, poolGeometry, type Window } from '../../../graph/ops/window.ts';
 import { clampOf } from '../../lower/conv.ts';
@@ -20,7 +21,9 @@ const lowerPool = (shaderOf: (op: Operation) => string, start: number): Lower =>
 
 /** A depthwise convolution: every filter reads one plane of the image. */
 export const lowerDepthwise: Lower = (query: Query, op) => {
-  const w = convGeometry(op), length = outSize(query, op), { min, max } = clampOf(op);
+  const w = convGeometry(op), { min, max } = clampOf(op), slides = w.strides[1] === 1 && w.dilations[1] === 1;
+  const shader = slides ? 'f32_depthwise_slide' : 'f32_depthwise';
+  const length = w.batch * w.filters * w.out[0] * Math.ceil(w.out[1] / variants[shader].sizes.SPAN);
   const job = {
     length, ...windowJob(w), multiplier: w.filters / w.inputs, filters: w.filters,
     has_bias: op.inputs[2] ? 1 : 0, has_residual: op.inputs[3] ? 1 : 0, lo: min, hi: max,
@@ -30,9 +33,9 @@ export const lowerDepthwise: Lower = (query: Query, op) => {
     const optional = (i: number): GPUBufferBinding =>
       (op.inputs[i] ? place.value(op.node.inputs[i]) : place.upload('nothing', () => new Float32Array(4)));
     const operands = [x, place.value(op.node.inputs[1]), optional(2), optional(3), y];
-    return lone(query, { shader: 'f32_depthwise', job, operands, invocations: length });
+    return lone(query, { shader, job, operands, invocations: length });
   };
-  return { kernel: 'f32_depthwise', build };
+  return { kernel: shader, build };
 };
 
 export const windows: Readonly<Record<string, Lower>> = {
