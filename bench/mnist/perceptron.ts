@@ -1,8 +1,9 @@
+import type { ProductWeight } from '../../src/backends/product.ts';
 import { pack, unpack } from '../../src/formats/index.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { isKept, type Masks } from '../../src/prune/index.ts';
 import { randomFrom } from '../../src/random.ts';
-import type { Products, ProductWeight } from '../../src/runtime/products.ts';
+import type { Products } from '../../src/runtime/products.ts';
 import { batchOf, type Digits } from './data.ts';
 
 // Training of linear layers with Relu between them, by our own products: forward A·X, the gradient of the inputs Aᵀ·dY, that of the

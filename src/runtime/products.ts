@@ -1,35 +1,10 @@
 import type { MemoryUse } from '../backends/index.ts';
+import type { Bounds, ProductWeight, WeightOptions } from '../backends/product.ts';
 import { createWasm, type WasmOptions } from '../backends/wasm.ts';
 import { expect, show } from '../expect.ts';
 import { packedBytes, type Packed } from '../formats/index.ts';
 import { hold, type Held } from './held.ts';
 import { sampled, sumRows, transposedProduct, vectorProduct, wholeProduct } from './lower/products.ts';
-
-/** A packed A[M×K] with its bias[M], ready for many products. */
-export interface ProductWeight {
-  /** M and K. */
-  readonly rows: number;
-  readonly cols: number;
-  readonly format: string;
-  /** Bytes of its packing. */
-  readonly bytes: number;
-  /** Frees what it holds. */
-  dispose(): void;
-  [Symbol.dispose](): void;
-}
-
-export interface WeightOptions {
-  /** bias[M], added to each row of `spmm` and `spmv`; zeros where absent. */
-  readonly bias?: Float32Array;
-  /** What to call the weight in errors. */
-  readonly where?: string;
-}
-
-/** Bounds of the results; none where absent. */
-export interface Bounds {
-  readonly min?: number;
-  readonly max?: number;
-}
 
 /** Products of packed weights on WebAssembly, all matrices row-major f32. Calls compute at once; sums are f32. */
 export interface Products {

@@ -1,5 +1,5 @@
 // What test/browser/webgpu.test.ts runs inside of the page: products on a GPUDevice held against an f64 product.
-import { createProducts, type MultiplyOptions } from '../../src/backends/webgpu/index.ts';
+import { createProducts, type SpmmOptions } from '../../src/backends/webgpu/index.ts';
 import { link } from '../../src/backends/webgpu/link.ts';
 import { bindings, variants } from '../../src/backends/webgpu/shaders.ts';
 import { BurinError } from '../../src/expect.ts';
@@ -20,7 +20,7 @@ export interface Case {
   readonly bias?: boolean;
   /** Whether B and C stay on the device. */
   readonly onDevice?: boolean;
-  readonly options?: MultiplyOptions;
+  readonly options?: SpmmOptions;
 }
 
 export interface Outcome {
@@ -81,8 +81,8 @@ async function runCase(device: GPUDevice, products: Products, one: Case): Promis
   if (one.onDevice) {
     const buffer = device.createBuffer({ size: Math.max(16, b.byteLength), usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
     device.queue.writeBuffer(buffer, 0, b);
-    got = await download(device, await products.multiply(weight, buffer, n, options), m * n * 4);
-  } else got = await products.multiply(weight, b, n, options);
+    got = await download(device, await products.spmm(weight, buffer, n, options), m * n * 4);
+  } else got = await products.spmm(weight, b, n, options);
   weight.dispose();
   const want = expected(one, matrix.values, b, bias);
   if (got.length !== want.length) return { name: one.name, kernel, error: Infinity };
@@ -163,22 +163,22 @@ export async function misuses(): Promise<Record<string, string>> {
   gone.destroy();
   const tall = pack('dense', { rows: 1, cols: 1, values: Float32Array.of(1) }, layout);
   const found = {
-    tooWide: await failureOf(() => products.multiply(weight, b, wide)),
+    tooWide: await failureOf(() => products.spmm(weight, b, wide)),
     tooTall: await failureOf(() => products.upload({ ...tall, values: { byteLength: 2 ** 40 } as Float32Array })),
-    shortB: await failureOf(() => products.multiply(weight, b, 4)),
-    noColumns: await failureOf(() => products.multiply(weight, b, 0)),
-    bounds: await failureOf(() => products.multiply(weight, b, 3, { min: 1, max: 0 })),
+    shortB: await failureOf(() => products.spmm(weight, b, 4)),
+    noColumns: await failureOf(() => products.spmm(weight, b, 0)),
+    bounds: await failureOf(() => products.spmm(weight, b, 3, { min: 1, max: 0 })),
     unit: await failureOf(() => products.upload(pack('csr', small, { ...layout, unit: 4 }))),
     lanes: await failureOf(() => products.upload(pack('bsr', small, { ...layout, lanes: 7 }, { rows: 2, cols: 1 }))),
     bias: await failureOf(() => products.upload(pack('csr', small, layout), { bias: new Float32Array(3) })),
-    matmul: await failureOf(() => products.multiply(weight, b, 3, { kernel: 'matmul' })),
-    otherDevice: await failureOf(() => products.multiply(weight, strange, 3)),
-    usage: await failureOf(() => products.multiply(weight, unusable, 3)),
-    destroyed: await failureOf(() => products.multiply(weight, gone, 3)),
-    still: String(Array.from(await products.multiply(weight, b.fill(1), 3))),
+    matmul: await failureOf(() => products.spmm(weight, b, 3, { kernel: 'matmul' })),
+    otherDevice: await failureOf(() => products.spmm(weight, strange, 3)),
+    usage: await failureOf(() => products.spmm(weight, unusable, 3)),
+    destroyed: await failureOf(() => products.spmm(weight, gone, 3)),
+    still: String(Array.from(await products.spmm(weight, b.fill(1), 3))),
   };
   weight.dispose();
-  const disposed = await failureOf(() => products.multiply(weight, b, 3));
+  const disposed = await failureOf(() => products.spmm(weight, b, 3));
   products.dispose();
   const closed = await failureOf(() => products.upload(pack('csr', small, layout)));
   const alive = await Promise.race([device.lost.then(() => 'lost'), device.queue.onSubmittedWorkDone().then(() => 'alive')]);
@@ -190,30 +190,30 @@ export async function losses(): Promise<Record<string, string>> {
   const device = await newDevice(), products = createProducts(device), b = new Float32Array(4 * 3).fill(1);
   const weight = await products.upload(pack('csr', small, layout));
   const buffer = device.createBuffer({ size: 48, usage: GPUBufferUsage.STORAGE });
-  await products.multiply(weight, b, 3);
+  await products.spmm(weight, b, 3);
   const [during, duringOnDevice] = [
-    failureOf(() => products.multiply(weight, b, 3)), failureOf(() => products.multiply(weight, buffer, 3)),
+    failureOf(() => products.spmm(weight, b, 3)), failureOf(() => products.spmm(weight, buffer, 3)),
   ];
   // Lets the products queue their work, which they do in microtasks.
   await new Promise((next) => setTimeout(next, 0));
   device.destroy();
-  const atOnce = failureOf(() => products.multiply(weight, b, 3)), atOnceOnDevice = failureOf(() => products.multiply(weight, buffer, 3));
+  const atOnce = failureOf(() => products.spmm(weight, b, 3)), atOnceOnDevice = failureOf(() => products.spmm(weight, buffer, 3));
   const fresh = failureOf(() => createProducts(device).upload(pack('csr', small, layout)));
   const found = {
     during: await during, duringOnDevice: await duringOnDevice, atOnce: await atOnce,
     atOnceOnDevice: await atOnceOnDevice, fresh: await fresh,
   };
   await device.lost;
-  const later = await failureOf(() => products.multiply(weight, b, 3));
+  const later = await failureOf(() => products.spmm(weight, b, 3));
   const recovered = createProducts(await newDevice());
-  const again = String(Array.from(await recovered.multiply(await recovered.upload(pack('csr', small, layout)), b, 3)));
+  const again = String(Array.from(await recovered.spmm(await recovered.upload(pack('csr', small, layout)), b, 3)));
   return { ...found, later, again };
 }
 
 /** Products asked for together share one pipeline and do not disturb each other. */
 export async function together(): Promise<string> {
   const products = createProducts(await newDevice()), weight = await products.upload(pack('csr', small, layout));
-  const all = await Promise.all([1, 2, 3].map((n) => products.multiply(weight, new Float32Array(4 * n).fill(n), n)));
+  const all = await Promise.all([1, 2, 3].map((n) => products.spmm(weight, new Float32Array(4 * n).fill(n), n)));
   return all.map((c) => Array.from(c).join(',')).join(' ');
 }
 

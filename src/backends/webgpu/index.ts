@@ -1,2 +1,2 @@
-export { createProducts, type MultiplyOptions, type Products, type UploadOptions } from './products.ts';
-export type { Weight } from './weight.ts';
+export type { Bounds, ProductWeight, WeightOptions } from '../product.ts';
+export { createProducts, type Products, type SpmmOptions, type UploadOptions } from './products.ts';

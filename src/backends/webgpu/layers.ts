@@ -1,4 +1,5 @@
 import { expect } from '../../expect.ts';
+import type { Bounds } from '../product.ts';
 import { candidates, tileOf, wholeOf } from './candidates.ts';
 import type { Dispatch } from './program.ts';
 import { productProblem, type Problem } from './problem.ts';
@@ -13,12 +14,6 @@ export interface Operands {
   readonly c: GPUBufferBinding;
   /** Added to C before the bounds; lies as C does. */
   readonly residual?: GPUBufferBinding;
-}
-
-/** Bounds of the results; none where absent. */
-export interface Bounds {
-  readonly min?: number;
-  readonly max?: number;
 }
 
 /** The numbers of a product's job. Elements of an operand are what its shader declares: spans or floats. */

@@ -1,5 +1,6 @@
 import { expect, fail, show } from '../../expect.ts';
 import type { Packed } from '../../formats/index.ts';
+import type { Bounds, ProductWeight, WeightOptions } from '../product.ts';
 import { MAP_READ, storage, USAGE, write } from './buffers.ts';
 import { checkSize, guardOf, type Guard } from './guard.ts';
 import { candidates, wholeOf } from './candidates.ts';
@@ -9,27 +10,21 @@ import { productProblem } from './problem.ts';
 import { bindProgram, type Dispatch, type Program } from './program.ts';
 import { variants } from './shaders.ts';
 import { pieceBytes } from './split.ts';
-import { checkPacked, hold, release as free, type Held, type Weight } from './weight.ts';
+import { checkPacked, hold, release as free, type Held } from './weight.ts';
 
-export interface UploadOptions {
-  /** bias[M], added to each row of C; zeros where absent. */
-  readonly bias?: Float32Array;
+export interface UploadOptions extends WeightOptions {
   /**
    * Whether A is stored in 16 bits, half the memory, for dense weights of 1, 2 or 4 lanes, csr, bsr of 2 or 4 lanes and nm. Its values
    * must be zeros or normal 16-bit floats; products are the same as with 32.
    */
   readonly half?: boolean;
-  /** What to call the weight in errors. */
-  readonly where?: string;
 }
 
-export interface MultiplyOptions {
-  /** Bounds of the results; none where absent. */
-  readonly min?: number;
-  readonly max?: number;
+export interface SpmmOptions extends Bounds {
   /**
    * `matmul` stages operands in workgroup memory and takes dense weights and blocks of 16 rows or more; `spmm` walks
-   * any format, and so does `spmv`, made for few columns.   * Where absent, the best guess.
+   * any format, and so does `spmv`, made for few columns.
+   * Where absent, the best guess.
    */
   readonly kernel?: 'spmm' | 'matmul' | 'spmv';
 }
@@ -40,16 +35,16 @@ export interface Products {
    * Copies A to the device. Pack it with `unit: 1` and 1, 2, 4, 6 or 8 lanes.
    * @throws BurinError when the packing is no such one, `limit` when it is too large for the device, `device` when that is lost
    */
-  upload(packed: Packed, options?: UploadOptions): Promise<Weight>;
+  upload(packed: Packed, options?: UploadOptions): Promise<ProductWeight>;
   /**
    * C as an array of M·N from B[K·N]. A GPUBuffer B (usage STORAGE, K·N floats from its start) gives a new GPUBuffer C
    * (STORAGE, COPY_SRC, COPY_DST), which is the caller's to destroy; nothing is read back then.
    * @throws BurinError; never gives zeros for an error
    */
-  multiply(weight: Weight, b: Float32Array, n: number, options?: MultiplyOptions): Promise<Float32Array>;
-  multiply(weight: Weight, b: GPUBuffer, n: number, options?: MultiplyOptions): Promise<GPUBuffer>;
-  /** The name of the shader that `multiply` would run: `f32_csr_spmm_4x8` is 4 rows × 8 columns an invocation. */
-  kernelFor(weight: Weight, n: number, options?: MultiplyOptions): string;
+  spmm(weight: ProductWeight, b: Float32Array, n: number, options?: SpmmOptions): Promise<Float32Array>;
+  spmm(weight: ProductWeight, b: GPUBuffer, n: number, options?: SpmmOptions): Promise<GPUBuffer>;
+  /** The name of the shader that `spmm` would run: `f32_csr_spmm_4x8` is 4 rows × 8 columns an invocation. */
+  kernelFor(weight: ProductWeight, n: number, options?: SpmmOptions): string;
   /** Bytes that weights hold on the device. */
   memory(): { readonly usedBytes: number };
   /** Frees all weights. The device stays as it is. */
@@ -59,15 +54,15 @@ export interface Products {
 
 /** Takes a device of the caller's, whose limits may be the default ones; it is used and never destroyed. */
 export function createProducts(device: GPUDevice): Products {
-  const guard = guardOf(device), pipeline = pipelinesOf(guard), weights = new Map<Weight, Held>();
+  const guard = guardOf(device), pipeline = pipelinesOf(guard), weights = new Map<ProductWeight, Held>();
   let open = true;
 
-  const heldBy = (weight: Weight): Held => {
+  const heldBy = (weight: ProductWeight): Held => {
     const held = weights.get(weight);
     expect(held, { kind: 'state', where: 'webgpu weight', needs: 'one that was uploaded here and not disposed', got: 'another' });
     return held;
   };
-  const release = (weight: Weight): void => {
+  const release = (weight: ProductWeight): void => {
     free(weights.get(weight)?.buffers ?? []);
     weights.delete(weight);
   };
@@ -78,12 +73,12 @@ export function createProducts(device: GPUDevice): Products {
   const stillOpen = (): void =>
     expect(open, { kind: 'state', where: 'webgpu products', needs: 'to be in use', got: 'a call after dispose' });
 
-  async function upload(packed: Packed, { bias, half, where = 'webgpu weight' }: UploadOptions = {}): Promise<Weight> {
+  async function upload(packed: Packed, { bias, half, where = 'webgpu weight' }: UploadOptions = {}): Promise<ProductWeight> {
     stillOpen();
     checkPacked(device, packed, { bias, half }, where);
     const held = await hold(guard, packed, { bias, half }, where);
     const end = (): void => release(weight);
-    const weight: Weight = {
+    const weight: ProductWeight = {
       rows: packed.rows, cols: packed.cols, format: packed.format, bytes: held.bytes, dispose: end, [Symbol.dispose]: end,
     };
     weights.set(weight, held);
@@ -92,7 +87,7 @@ export function createProducts(device: GPUDevice): Products {
     return weight;
   }
 
-  async function multiply<T extends Float32Array | GPUBuffer>(weight: Weight, b: T, n: number, options: MultiplyOptions = {}): Promise<T> {
+  async function spmm<T extends Float32Array | GPUBuffer>(weight: ProductWeight, b: T, n: number, options: SpmmOptions = {}): Promise<T> {
     const task = taskOf(device, heldBy(weight), b, n, options);
     guard.alive(task.where);
     const names = shadersOf(task.name), ready = new Map<string, Pipeline>();
@@ -102,7 +97,7 @@ export function createProducts(device: GPUDevice): Products {
   }
 
   return {
-    upload, multiply, dispose, [Symbol.dispose]: dispose,
+    upload, spmm, dispose, [Symbol.dispose]: dispose,
     kernelFor: (weight, n, options = {}) => choose(device, heldBy(weight), n, options.kernel),
     memory: () => ({ usedBytes: [...weights.values()].reduce((sum, { bytes }) => sum + bytes, 0) }),
   } as Products;
@@ -121,7 +116,7 @@ interface Task {
 }
 
 /** @throws BurinError when the operands do not fit each other or the device. */
-function taskOf(device: GPUDevice, held: Held, b: Float32Array | GPUBuffer, n: number, options: MultiplyOptions): Task {
+function taskOf(device: GPUDevice, held: Held, b: Float32Array | GPUBuffer, n: number, options: SpmmOptions): Task {
   const { min = -Infinity, max = Infinity } = options, { rows, cols } = held.packed;
   const where = `webgpu [${rows}, ${cols}] · [${cols}, ${n}]`, bBytes = cols * n * 4, cBytes = rows * n * 4;
   expect(Number.isInteger(n) && n > 0, { kind: 'argument', where, needs: 'a whole number of columns, 1 or more', got: show(n) });
@@ -147,7 +142,7 @@ function checkB(b: Float32Array | GPUBuffer, bytes: number, where: string): void
 }
 
 /** The best guess, of the kernel that is asked for. */
-function choose(device: GPUDevice, held: Held, n: number, kernel: MultiplyOptions['kernel']): string {
+function choose(device: GPUDevice, held: Held, n: number, kernel: SpmmOptions['kernel']): string {
   const names = candidates(held, productProblem(held, n), device);
   return names.find((name) => !kernel || variants[wholeOf(name)].kernel === kernel) ?? fail({
     kind: 'argument', where: `webgpu ${kernel}`, needs: 'a dense weight or blocks of 16 rows or more', remedy: 'take spmm',

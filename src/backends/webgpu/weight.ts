@@ -7,19 +7,6 @@ import { checkSize, type Guard } from './guard.ts';
 import { variants } from './shaders.ts';
 import { countsOf, cutOf, orderOf, type Cut } from './split.ts';
 
-/** A packed A[M×K] with its bias[M] on a device. */
-export interface Weight {
-  /** M and K. */
-  readonly rows: number;
-  readonly cols: number;
-  readonly format: string;
-  /** Bytes it holds on the device. */
-  readonly bytes: number;
-  /** Frees its buffers; products under way end as if it were still there. */
-  dispose(): void;
-  [Symbol.dispose](): void;
-}
-
 /** A[M×K] as the shaders read it. */
 export interface Factor {
   readonly packed: Pick<Packed, 'rows' | 'cols' | 'block' | 'layout' | 'starts' | 'blocks' | 'blockRows' | 'blockCols'>;
