@@ -1,11 +1,11 @@
 import { expect, lookUp, show } from '../expect.ts';
 import {
-  countNonzero, evenBlock, flush, kernelRows, pack, smallestLanes, type Block, type FormatName, type Layout, type Matrix, type Packed,
+  evenBlock, flush, kernelRows, pack, smallestLanes, type Block, type FormatName, type Layout, type Matrix, type Packed,
 } from '../formats/index.ts';
+import { fillOf, nonzerosOf } from '../formats/occupancy.ts';
 import { expectGraph } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { prunableLayers, readWeight, type Layer } from '../graph/layers.ts';
-import { fillOf } from '../runtime/choices.ts';
 import { convWeight } from '../runtime/lower/conv.ts';
 import { blockName } from '../runtime/lower/weight.ts';
 import { sum } from './count.ts';
@@ -135,7 +135,7 @@ function blocksFrom(options: BytesOptions): Blocks {
 
 function layerBytes(graph: Graph, layer: Layer, blocks: Blocks): LayerBytes {
   const matrix = matrixOf(graph, layer), weights = matrix.values.length, dense = 4 * weights;
-  const nonzero = countNonzero(matrix.values);
+  const nonzero = nonzerosOf(matrix);
   const packed = nonzero === weights ? [] : storages(matrix, nonzero, blocks).toSorted((a, b) => a.bytes - b.bytes);
   const least = packed[0]?.bytes < dense ? packed[0] : { name: 'dense', bytes: dense };
   return {

@@ -1,5 +1,6 @@
 import { isHalf } from '../formats/half.ts';
-import { countNonzero, flush, kernelRows, type Block, type Matrix } from '../formats/index.ts';
+import { kernelRows, type Block, type Matrix } from '../formats/index.ts';
+import { fillOf, fitsWindows, nonzerosOf } from '../formats/occupancy.ts';
 import { canRun, type Kernel } from '../kernels.ts';
 import type { Choice } from './lower/weight.ts';
 
@@ -21,51 +22,16 @@ const SQUARE_BLOCKS: readonly Block[] = [32, 16, 8, 4].map((n) => ({ rows: n, co
 const WINDOWS: readonly Block[] = [[1, 2], [1, 4], [2, 4], [1, 8], [2, 8], [4, 8]].map(([keep, of]) => ({ rows: 1, cols: 1, keep, of }));
 const SINGLE: Block = { rows: 1, cols: 1 };
 
-/** Fills that were counted: they are asked for again and again, and every count walks the matrix. */
-const counted = new WeakMap<Matrix, Map<string, number>>();
-
-/** Share of the weights stored in rows × cols blocks that are nonzero. The matrix must not change afterwards. */
-export function fillOf(matrix: Matrix, block: Block): number {
-  const own = counted.get(matrix) ?? new Map<string, number>(), key = `${block.rows}x${block.cols}`, known = own.get(key);
-  if (known !== undefined) return known;
-  const fill = countFill(matrix, block);
-  counted.set(matrix, own.set(key, fill));
-  return fill;
-}
-
-function countFill({ values, rows, cols }: Matrix, block: Block): number {
-  const across = Math.ceil(cols / block.cols), seen = new Uint8Array(across);
-  let blocks = 0, nonzero = 0;
-  for (let row = 0; row < rows; row += block.rows) {
-    seen.fill(0);
-    for (let r = row, end = Math.min(row + block.rows, rows); r < end; r++) {
-      for (let k = 0, at = r * cols; k < cols; k++, at++) {
-        if (flush(values[at]) === 0) continue;
-        nonzero++;
-        seen[block.cols === 1 ? k : Math.floor(k / block.cols)] = 1;
-      }
-    }
-    for (let k = 0; k < across; k++) blocks += seen[k];
-  }
-  return blocks ? nonzero / (blocks * block.rows * block.cols) : 0;
-}
-
 /** Whether no window holds more than `keep` nonzeros and they are filled well enough. */
-function fitsWindow(matrix: Matrix, { keep = 1, of = 1 }: Block, nonzero: number): boolean {
-  const { values, rows, cols } = matrix;
-  if (cols % of !== 0 || nonzero < LEAST_FILL * ((rows * cols) / of) * keep) return false;
-  for (let at = 0; at < values.length; at += of) {
-    let n = 0;
-    for (let i = 0; i < of; i++) if (flush(values[at + i]) !== 0) n++;
-    if (n > keep) return false;
-  }
-  return true;
+function fitsWindow(matrix: Matrix, { keep = 1, of = 1 }: Block): boolean {
+  const { rows, cols } = matrix, filled = nonzerosOf(matrix) >= LEAST_FILL * ((rows * cols) / of) * keep;
+  return cols % of === 0 && filled && fitsWindows(matrix, keep, of);
 }
 
 /** Formats worth trying on a matrix with these weights, dense first. */
 export function storagesFor(matrix: Matrix): [format: string, block: Block][] {
-  const nonzero = countNonzero(matrix.values), found: [string, Block][] = [['dense', SINGLE]];
-  if (nonzero > MOST_DENSITY * matrix.values.length) return found;
+  const found: [string, Block][] = [['dense', SINGLE]];
+  if (nonzerosOf(matrix) > MOST_DENSITY * matrix.values.length) return found;
   found.push(['csr', SINGLE]);
   for (const rows of ROW_BLOCKS) {
     if (matrix.rows >= rows && fillOf(matrix, { rows, cols: 1 }) >= LEAST_FILL) found.push(['bsr', { rows, cols: 1 }]);
@@ -74,7 +40,7 @@ export function storagesFor(matrix: Matrix): [format: string, block: Block][] {
   const whole = SQUARE_BLOCKS.filter(({ cols }) => matrix.cols % cols === 0), fill = whole.length ? fillOf(matrix, whole.at(-1)!) : 0;
   const square = fill >= LEAST_FILL ? whole.find((block) => fillOf(matrix, block) >= fill * SAME_FILL) : undefined;
   if (square) found.push(['bsr', square]);
-  const window = WINDOWS.find((block) => fitsWindow(matrix, block, nonzero));
+  const window = WINDOWS.find((block) => fitsWindow(matrix, block));
   if (window) found.push(['nm', window]);
   return found;
 }

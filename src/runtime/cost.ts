@@ -1,6 +1,6 @@
 import { kernelRows, type Matrix } from '../formats/index.ts';
+import { fillOf } from '../formats/occupancy.ts';
 import type { Kernel } from '../kernels.ts';
-import { fillOf } from './choices.ts';
 import type { Choice } from './lower/weight.ts';
 
 /** What a kernel does in one product: the counts that its time is made of. */

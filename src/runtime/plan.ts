@@ -1,6 +1,6 @@
 import { trapped, type Backend, type Program, type Work } from '../backends/index.ts';
 import { fail } from '../expect.ts';
-import { countNonzero } from '../formats/index.ts';
+import { nonzerosOf } from '../formats/occupancy.ts';
 import type { Node } from '../graph/graph.ts';
 import { opOf } from '../graph/ops/index.ts';
 import type { Call as Operation } from '../graph/ops/op.ts';
@@ -132,7 +132,7 @@ function chosenFor(binding: Binding, lowered: Lowered, signature: string, tuning
   const { weight, columns, build } = lowered as Required<Lowered>, { backend } = binding, { formats, device } = tuning;
   const matrix = weight.matrix();
   return choose({
-    ...tuning, backend, of: { device, signature, matrix, nonzero: countNonzero(matrix.values) },
+    ...tuning, backend, of: { device, signature, matrix, nonzero: nonzerosOf(matrix) },
     choices: choicesFor(backend.kernels, matrix, columns, { formats }),
     cols: columns.cols, works: (choice) => binding.sized(() => split(binding, build(choice))),
   });

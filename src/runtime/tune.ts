@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/index.ts';
 import type { Matrix } from '../formats/index.ts';
+import { fillOf } from '../formats/occupancy.ts';
 import type { Kernel } from '../kernels.ts';
-import { fillOf } from './choices.ts';
 import { Fit, msOf, usualRates, type Rates, type Effort } from './cost.ts';
 import { environment } from './environment.ts';
 import { blockName, type Choice } from './lower/weight.ts';

@@ -2,7 +2,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { prunableLayers, readWeight, type Layer } from '../../src/graph/layers.ts';
 import type { Meter, Step, Timed } from '../../src/measure/budget/meter.ts';
 import { randomFrom } from '../../src/random.ts';
-import { fillOf } from '../../src/runtime/choices.ts';
+import { fillOf } from '../../src/formats/occupancy.ts';
 import { Tensor } from '../../src/tensor.ts';
 
 /** Linear layers one after the other, x [1, widths[0]] → y, with normal weights; layer l is called `fc{l}`, its weight `w{l}`. */

@@ -1,5 +1,6 @@
 import { HALF_MASK, toHalf } from '../../formats/half.ts';
-import { countNonzero, evenBlock, formats, pack, type Block, type Layout, type Matrix, type Packed } from '../../formats/index.ts';
+import { evenBlock, formats, pack, type Block, type Layout, type Matrix, type Packed } from '../../formats/index.ts';
+import { nonzerosOf } from '../../formats/occupancy.ts';
 import type { Kernel } from '../../kernels.ts';
 import type { Context } from './context.ts';
 
@@ -64,8 +65,8 @@ function densityOf(ctx: Context, { key, matrix, density }: Weight): number {
   const known = densities.get(ctx) ?? new Map<string, number>();
   densities.set(ctx, known);
   if (!known.has(key)) {
-    const { values } = matrix();
-    known.set(key, countNonzero(values) / values.length);
+    const whole = matrix();
+    known.set(key, nonzerosOf(whole) / whole.values.length);
   }
   return known.get(key)!;
 }

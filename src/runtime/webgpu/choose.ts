@@ -5,8 +5,9 @@ import { variants } from '../../backends/webgpu/shaders.ts';
 import { readsHalf } from '../../backends/webgpu/weight.ts';
 import type { Gpu } from '../../backends/webgpu/gpu.ts';
 import { isHalf } from '../../formats/half.ts';
-import { countNonzero, type Block, type Matrix } from '../../formats/index.ts';
-import { fillOf, storagesFor } from '../choices.ts';
+import type { Block, Matrix } from '../../formats/index.ts';
+import { fillOf, nonzerosOf } from '../../formats/occupancy.ts';
+import { storagesFor } from '../choices.ts';
 import type { Decision } from '../choose.ts';
 import { blockName, formatName } from '../lower/weight.ts';
 import type { Candidate, TuneMemory, TuneMode } from '../tune.ts';
@@ -214,8 +215,9 @@ function chosen({ storage, ways, shader }: Entry, entries: readonly Entry[], dec
 }
 
 function keyOf({ gpu, weight, signature }: Choosing, { storage: { format, block, lanes }, shader }: Entry): string {
-  const { rows, cols, values } = weight.matrix();
-  return `webgpu ${gpu.adapter}|${signature}|${rows}x${cols}|nnz ${countNonzero(values)}|${format} ${blockName(block)} ${lanes}|${shader}`;
+  const matrix = weight.matrix();
+  const sizes = `${matrix.rows}x${matrix.cols}|nnz ${nonzerosOf(matrix)}`;
+  return `webgpu ${gpu.adapter}|${signature}|${sizes}|${format} ${blockName(block)} ${lanes}|${shader}`;
 }
 
 /** Takes times of an earlier plan over; false where they are not all there. */

@@ -2,8 +2,8 @@ import { BINDING_STEP } from '../../../backends/webgpu/buffers.ts';
 import { checkSize, mostBound } from '../../../backends/webgpu/guard.ts';
 import type { Lease } from '../../../backends/webgpu/shared.ts';
 import { hold, packGroups, release, type Held, type HoldOptions } from '../../../backends/webgpu/weight.ts';
-import { countNonzero, type Matrix } from '../../../formats/index.ts';
-import { fillOf } from '../../choices.ts';
+import type { Matrix } from '../../../formats/index.ts';
+import { fillOf, nonzerosOf } from '../../../formats/occupancy.ts';
 import type { Operation, Place, Storage } from './lower.ts';
 
 // Weights on the device, in parts of rows where one binding does not hold them.
@@ -37,7 +37,7 @@ function rowStep({ lanes, block }: Pick<Storage, 'lanes' | 'block'>): number {
 export function storedShare(matrix: Matrix, format: string, block: Storage['block']): number {
   if (format === 'dense') return 1;
   if (block.of) return block.keep! / block.of;
-  return countNonzero(matrix.values) / matrix.values.length / (fillOf(matrix, block) || 1);
+  return nonzerosOf(matrix) / matrix.values.length / (fillOf(matrix, block) || 1);
 }
 
 /** Bytes of the values of a weight of which a share is stored. */
